@@ -1,0 +1,41 @@
+# make serve: run the server; make test: run every test; make lint: ruff and mypy
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= config.yaml
+
+.PHONY: serve test lint docs clean
+
+serve: $(VENV)/.serve
+	$(BIN)/python -m ovapi --config $(CONFIG)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.serve
+	$(BIN)/python -m ovapi.documentation > api_documentation.md
+
+# One stamp for each set of packages; a change of setup.py installs again.
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.serve: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.test: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/.lint: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,88 @@
+"""The command line: ``python -m ovapi --config config.yaml``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from ovapi import __version__
+from ovapi.config import MODEL_FILE, Config, ConfigError, ModelConfig, load
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit status: 0 done, 1 failed, 2 wrong usage or configuration."""
+    options = _parser().parse_args(argv)
+    try:
+        config = load(_config_path(options.config), options.host, options.port)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.check:
+        return _check(config)
+    return _serve(config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ovapi",
+        description="An OpenAI-compatible API server for language models on OpenVINO.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="the YAML file to read (default: ./config.yaml, else the one in the package)",
+    )
+    parser.add_argument("--host", help="the address to listen on, instead of the file's")
+    parser.add_argument("--port", type=int, help="the port to listen on, instead of the file's")
+    parser.add_argument(
+        "--check", action="store_true", help="check the configuration, say what would be served"
+    )
+    parser.add_argument("--version", action="version", version=f"ovapi {__version__}")
+    return parser
+
+
+def _config_path(given: Path | None) -> Path | None:
+    here = Path("config.yaml")
+    return here if given is None and here.exists() else given
+
+
+def _check(config: Config) -> int:
+    """Print what would be served where; 2 if a model is not there."""
+    print(f"listen on http://{config.server.host}:{config.server.port}")
+    problems = [_check_model(model) for model in config.models]
+    if not config.models:
+        print("no models")
+    return 2 if any(problems) else 0
+
+
+def _check_model(model: ModelConfig) -> bool:
+    problem = "" if (model.path / MODEL_FILE).is_file() else f": {model.path} has no {MODEL_FILE}"
+    print(f"model {model.name} on {model.device} ({model.engine} engine){problem}")
+    return bool(problem)
+
+
+def _serve(config: Config) -> int:
+    logging.basicConfig(
+        level=config.logging.level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        asyncio.run(_run(config))
+    except OSError as error:
+        where = f"{config.server.host}:{config.server.port}"
+        logging.getLogger("ovapi").error("cannot listen on %s: %s", where, error.strerror)
+        return 1
+    return 0
+
+
+async def _run(config: Config) -> None:
+    from ovapi.server import Server  # after the arguments are read: --help stays quick
+
+    await Server(config).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What an engine is to the rest of the server, whatever runs inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from ovapi.core import GenerateRequest, Prompt, Sink
+
+EngineStatus = Literal["loading", "ready", "failed", "stopped"]
+Post = Callable[..., None]
+"""`post(callback, *args)` runs the callback on the event loop's thread; callable from anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """All that an engine process needs to know to serve one model.
+
+    `cache_bytes` None: a bounded share of the free memory. `context` None: as the model's
+    config.json says. `max_running` is how many requests decode together.
+    """
+
+    name: str
+    path: Path
+    device: str = "CPU"
+    context: int | None = None
+    cache_bytes: int | None = None
+    compile_cache: Path | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    max_running: int = 64
+    max_batched_tokens: int = 256
+    log_level: str = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Facts of a loaded model. `cache_tokens` None: the cache does not limit a request."""
+
+    context: int
+    cache_tokens: int | None
+    cache_bytes: int | None
+    vocabulary: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """`detail` says why, for people: the error of a failed load, free of paths and traces."""
+
+    status: EngineStatus
+    detail: str = ""
+    info: EngineInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What an engine has in hand: requests decoding, requests waiting, share of cache in use."""
+
+    running: int = 0
+    waiting: int = 0
+    cache_usage: float = 0.0
+
+
+class Engine(Protocol):
+    """One loaded model. Every method is called on the event loop's thread and returns at once.
+
+    `submit` never raises for what a client sent: that comes as a Failed event. Each submitted
+    request ends exactly once. `cancel` of an unknown or finished id does nothing; a cancelled
+    request gets no further events. `on_state` is called on the loop's thread after each change.
+    """
+
+    state: EngineState
+    stats: EngineStats
+    on_state: Callable[[EngineState], None]
+
+    def start(self) -> None: ...
+
+    def submit(self, request: GenerateRequest, sink: Sink) -> None: ...
+
+    def cancel(self, request_id: str) -> None: ...
+
+    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
+        """The prompt's token ids, a chat prompt after its template. Raises an ApiError."""
+        ...
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """The text of the ids, special tokens included. Raises an ApiError for unknown ids."""
+        ...
+
+    async def close(self) -> None:
+        """End everything in hand, free the model and its memory; return when it is gone."""
+        ...
+
+
+def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> Engine:
+    """An engine of `kind` ("auto", "batching" or "simple") for `spec`, not started yet."""
+    if kind == "auto":
+        kind = "simple" if spec.device.upper().startswith("NPU") else "batching"
+    if kind == "batching":
+        from ovapi.engine.client import ProcessEngine
+
+        return ProcessEngine(spec, executor, post)
+    if kind == "simple":
+        from ovapi.engine.simple import SimpleEngine
+
+        return SimpleEngine(spec, executor, post)
+    raise ValueError(f"no engine of kind {kind!r}")

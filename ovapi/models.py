@@ -1,0 +1,117 @@
+"""Model and ModelRegistry: from the name in a request to the engine that answers it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from ovapi.config import ModelConfig
+from ovapi.core import Event, Failed, Finished, GenerateRequest, SamplingParams, Sink
+from ovapi.engine.base import Engine
+from ovapi.errors import ModelFailed, ModelLoading, ModelNotFound, RateLimited
+from ovapi.stream import EventStream
+
+
+class Model:
+    """A served model: its engine, its defaults and its admission slots.
+
+    A slot is held by each engine request from `generate` to its last event; there are
+    `max_running + max_queued` of them.
+    """
+
+    def __init__(self, config: ModelConfig, engine: Engine) -> None:
+        self.config = config
+        self.engine = engine
+        self.created = int(time.time())
+        self._open: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def in_hand(self) -> int:
+        """Engine requests that hold a slot."""
+        return len(self._open)
+
+    @property
+    def defaults(self) -> SamplingParams:
+        """What a request gets for the sampling parameters that it does not name."""
+        return self.config.defaults
+
+    def generate(self, requests: Sequence[GenerateRequest]) -> EventStream:
+        """Submit the engine requests of one HTTP request; their choices are numbered through.
+
+        Raises ModelLoading, ModelFailed or RateLimited, and then nothing was submitted.
+        """
+        self.check_ready()
+        self._check_slots(len(requests))
+        stream = EventStream(sum(map(_choices, requests)), on_close=lambda: self._cancel(requests))
+        offset = 0
+        for request in requests:
+            self._submit(request, stream.sink(offset))
+            offset += _choices(request)
+        return stream
+
+    def check_ready(self) -> None:
+        """Raise the error that tells a client why this model cannot answer now."""
+        state = self.engine.state
+        if state.status == "loading":
+            raise ModelLoading(f"The model '{self.name}' is still loading.", param="model")
+        if state.status != "ready":
+            raise ModelFailed(f"The model '{self.name}' is not available: {state.detail}")
+
+    def _check_slots(self, wanted: int) -> None:
+        limit = self.config.max_running + self.config.max_queued
+        if len(self._open) + wanted > limit:
+            raise RateLimited(
+                f"The model '{self.name}' has {len(self._open)} of {limit} requests in hand and "
+                f"this one needs {wanted} more. Try again later."
+            )
+
+    def _submit(self, request: GenerateRequest, sink: Sink) -> None:
+        self._open[request.id] = _choices(request)
+
+        def deliver(event: Event) -> None:
+            self._count(request.id, event)
+            sink(event)
+
+        self.engine.submit(request, deliver)
+
+    def _count(self, request_id: str, event: Event) -> None:
+        """Release the slot at the last event of a request."""
+        if isinstance(event, Finished):
+            self._open[request_id] -= 1
+        if isinstance(event, Failed) or self._open[request_id] == 0:
+            del self._open[request_id]
+
+    def _cancel(self, requests: Sequence[GenerateRequest]) -> None:
+        for request in requests:
+            if self._open.pop(request.id, None) is not None:
+                self.engine.cancel(request.id)
+
+
+def _choices(request: GenerateRequest) -> int:
+    return request.sampling.beams.results if request.sampling.beams else 1
+
+
+class ModelRegistry:
+    """The models by name and alias, the default one first."""
+
+    def __init__(self, models: Sequence[Model], default: str | None = None) -> None:
+        self._models = {model.name: model for model in models}
+        self._names = {alias: model for model in models for alias in model.config.aliases}
+        self._names.update(self._models)
+        self._default = default
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def get(self, name: str | None) -> Model:
+        """The model of that name or alias; None is the default model. Raises ModelNotFound."""
+        wanted = name if name is not None else self._default
+        if wanted is None:
+            raise ModelNotFound("This server has no model to serve.", param="model")
+        if wanted not in self._names:
+            raise ModelNotFound(f"The model '{wanted}' does not exist.", param="model")
+        return self._names[wanted]

@@ -1,0 +1,143 @@
+"""The server's life: configure, listen, load, serve, drain, stop.
+
+    start      the port opens at once; engines load meanwhile and answer 503 until ready
+    SIGTERM    new requests get 503, those in flight have `drain_seconds` to end
+    second     everything in flight is given up at once
+    stop       engines are closed, their processes gone; exit status 0
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
+
+from ovapi import __version__
+from ovapi.app import Application
+from ovapi.config import Config, ModelConfig
+from ovapi.engine.base import EngineSpec, EngineState, make_engine
+from ovapi.models import Model, ModelRegistry
+from ovapi.schema import Schemas
+from ovapi.stream import Bridge
+
+log = logging.getLogger("ovapi.server")
+
+DRAIN_POLL_SECONDS = 0.05
+
+
+class Server:
+    """One server process, from listening to its exit status."""
+
+    def __init__(self, config: Config) -> None:
+        """Must be called on the loop's thread, with the loop running."""
+        self.config = config
+        # An engine process keeps a reading and a writing thread; the rest is for requests.
+        self.executor = ThreadPoolExecutor(2 * len(config.models) + 4, "ovapi")
+        self._post = Bridge(IOLoop.current()).post
+        models = [self._model(entry) for entry in config.models]
+        self.registry = ModelRegistry(models, config.default_model)
+        self.app = Application(config, self.registry, Schemas(), self.executor)
+        self.http = self._http_server()
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    def _model(self, entry: ModelConfig) -> Model:
+        engine = make_engine(entry.engine, self._spec(entry), self.executor, self._post)
+        engine.on_state = lambda state: log_state(entry, state)
+        return Model(entry, engine)
+
+    def _spec(self, entry: ModelConfig) -> EngineSpec:
+        return EngineSpec(
+            name=entry.name,
+            path=entry.path,
+            device=entry.device,
+            context=entry.context,
+            cache_bytes=entry.cache_bytes,
+            compile_cache=self.config.compile_cache,
+            properties=entry.properties,
+            max_running=entry.max_running,
+            max_batched_tokens=entry.max_batched_tokens,
+            log_level=self.config.logging.level,
+        )
+
+    def _http_server(self) -> HTTPServer:
+        limits = self.config.server
+        return HTTPServer(
+            self.app,
+            max_header_size=limits.max_header_bytes,
+            max_body_size=limits.max_body_bytes,
+            idle_connection_timeout=limits.idle_timeout,
+            body_timeout=limits.body_timeout,
+        )
+
+    async def run(self) -> None:
+        """Serve until a signal, then drain and stop. Raises OSError if the port is taken."""
+        sockets = bind_sockets(self.config.server.port, self.config.server.host)
+        self.http.add_sockets(sockets)
+        self.port: int = sockets[0].getsockname()[1]
+        self._handle_signals()
+        self._announce()
+        for model in self.registry:
+            model.engine.start()
+        await self._stop.wait()
+        await self._drain()
+        await self._shut_down()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    def stop(self) -> None:
+        """Begin to drain; called again, give up what is in flight."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def _announce(self) -> None:
+        host = self.config.server.host
+        shown = f"[{host}]" if ":" in host else host
+        log.info("ovapi %s listening on http://%s:%d", __version__, shown, self.port)
+        for model in self.registry:
+            log.info("model %s: loading on %s", model.name, model.config.device)
+        if not list(self.registry):
+            log.warning("there is no model to serve: put one into the models folder")
+        log.info("what is here and how to use it: http://%s:%d/", shown, self.port)
+
+    async def _drain(self) -> None:
+        self.app.draining = True
+        seconds = self.config.server.drain_seconds
+        log.info("stopping: %d requests in flight, up to %g s", self.app.active, seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                while self.app.active and not self._hurry.is_set():
+                    await asyncio.sleep(DRAIN_POLL_SECONDS)
+        except TimeoutError:
+            log.warning("%d requests did not end in time and are given up", self.app.active)
+
+    async def _shut_down(self) -> None:
+        self.http.stop()
+        await asyncio.gather(*(model.engine.close() for model in self.registry))
+        await self.http.close_all_connections()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        log.info("stopped")
+
+
+def log_state(entry: ModelConfig, state: EngineState) -> None:
+    """One line for each change of an engine's state."""
+    if state.status == "failed":
+        log.error("model %s: not available: %s", entry.name, state.detail)
+    elif state.status == "ready" and state.info is not None:
+        info = state.info
+        cache = f"{info.cache_bytes / 2**20:.0f} MiB" if info.cache_bytes else "unbounded"
+        log.info(
+            "model %s: ready on %s, context %d tokens, KV cache %s",
+            entry.name, info.device, info.context, cache,
+        )  # fmt: skip
+    else:
+        log.info("model %s: %s %s", entry.name, state.status, state.detail)

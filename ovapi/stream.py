@@ -1,0 +1,97 @@
+"""EventStream: where the events of one HTTP request wait for its handler.
+
+Engines run in other threads and processes. Their events reach the event loop through
+`IOLoop.add_callback` at one place, `Bridge.post`; from there on everything is the loop's thread
+alone, so a stream needs no lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from tornado.ioloop import IOLoop
+
+from ovapi.core import Accepted, Event, Failed, Finished, Sink
+
+
+class Bridge:
+    """The one door from other threads to the event loop."""
+
+    def __init__(self, loop: IOLoop) -> None:
+        self._loop = loop
+
+    def post(self, callback: Callable[..., Any], *args: Any) -> None:
+        """Run `callback(*args)` on the loop's thread, soon. Safe from any thread."""
+        self._loop.add_callback(callback, *args)
+
+
+class EventStream:
+    """Events of the `choices` of one HTTP request, in order of arrival, for one consumer.
+
+    Producers call the sinks on the loop's thread; the consumer awaits `drain`. A choice that has
+    ended takes no more events, and a Failed ends them all. `on_close` runs once, when the consumer
+    leaves before the end.
+    """
+
+    def __init__(self, choices: int, on_close: Callable[[], None]) -> None:
+        self._on_close = on_close
+        self._waiting: deque[tuple[int, Event]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._open = set(range(choices))
+
+    @property
+    def ended(self) -> bool:
+        """No choice is open any more: what `drain` has not given yet is the rest."""
+        return not self._open
+
+    def sink(self, offset: int = 0) -> Sink:
+        """The sink of the engine request whose choice 0 is choice `offset` of this stream."""
+
+        def put(event: Event) -> None:
+            self._put(offset, event)
+
+        return put
+
+    def _put(self, offset: int, event: Event) -> None:
+        choice = offset if isinstance(event, (Accepted, Failed)) else offset + event.index
+        if isinstance(event, Failed) and self._open:
+            self._open.clear()
+        elif choice not in self._open:
+            return
+        elif isinstance(event, Finished):
+            self._open.discard(choice)
+        self._waiting.append((choice, event))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """The consumer is done. If choices are still open they are given up, here and below."""
+        if self._open:
+            self._open.clear()
+            self._on_close()
+        self._wake()
+
+    async def drain(self, timeout: float) -> list[tuple[int, Event]]:
+        """All that waits, as (choice, event); empty after `timeout` seconds or once closed."""
+        if not self._waiting and self._open:
+            await self._arrival(timeout)
+        events = list(self._waiting)
+        self._waiting.clear()
+        return events
+
+    async def _arrival(self, timeout: float) -> None:
+        """A future and a timer instead of `asyncio.wait_for`, which makes a task each time."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
