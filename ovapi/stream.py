@@ -32,8 +32,8 @@ class EventStream:
     """Events of the `choices` of one HTTP request, in order of arrival, for one consumer.
 
     Producers call the sinks on the loop's thread; the consumer awaits `drain`. A choice that has
-    ended takes no more events, and a Failed ends them all. `on_close` runs once, when the consumer
-    leaves before the end.
+    ended takes no more events, and a Failed ends them all. `on_close` runs once if choices are
+    given up while open: after a Failed, or when the consumer leaves before the end.
     """
 
     def __init__(self, choices: int, on_close: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class EventStream:
     def _put(self, offset: int, event: Event) -> None:
         choice = offset if isinstance(event, (Accepted, Failed)) else offset + event.index
         if isinstance(event, Failed) and self._open:
-            self._open.clear()
+            self._give_up()
         elif choice not in self._open:
             return
         elif isinstance(event, Finished):
@@ -73,9 +73,12 @@ class EventStream:
     def close(self) -> None:
         """The consumer is done. If choices are still open they are given up, here and below."""
         if self._open:
-            self._open.clear()
-            self._on_close()
+            self._give_up()
         self._wake()
+
+    def _give_up(self) -> None:
+        self._open.clear()
+        self._on_close()
 
     async def drain(self, timeout: float) -> list[tuple[int, Event]]:
         """All that waits, as (choice, event); empty after `timeout` seconds or once closed."""

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ovapi.config import Config, ConfigError, ModelConfig, ServerConfig, load
+from ovapi.core import SamplingParams
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(text)
+    return file
+
+
+def model_folder(folder: Path, name: str) -> Path:
+    path = folder / "models" / name
+    path.mkdir(parents=True)
+    (path / "openvino_model.xml").touch()
+    return path
+
+
+def test_an_empty_file_serves_what_lies_in_models(tmp_path: Path) -> None:
+    path = model_folder(tmp_path, "b")
+    other = model_folder(tmp_path, "a")
+    (tmp_path / "models" / "no-model").mkdir()
+    config = load(write(tmp_path, ""))
+    assert [model.path for model in config.models] == [other, path]
+    assert config.default_model == "a"
+    assert config.server == ServerConfig()
+
+
+def test_the_shipped_file_holds_the_defaults() -> None:
+    config = load(ROOT / "config.yaml")
+    demo = next(model for model in config.models if model.name == "ovapi-demo")
+    assert config.server == ServerConfig()
+    assert demo == ModelConfig("ovapi-demo", ROOT / "models" / "ovapi-demo")
+
+
+def test_entries_refine_found_models_and_add_others(tmp_path: Path) -> None:
+    model_folder(tmp_path, "found")
+    file = write(
+        tmp_path,
+        """
+        defaults: {temperature: 0.5, stop: END}
+        models:
+          - {name: elsewhere, path: /somewhere, device: GPU.1, cache: {size: 2GiB}}
+          - {name: found, aliases: [alias], defaults: {temperature: 0, max_tokens: 5}}
+        default_model: alias
+        """,
+    )
+    elsewhere, found = load(file).models
+    assert elsewhere.path == Path("/somewhere")
+    assert (elsewhere.device, elsewhere.cache_bytes) == ("GPU.1", 2 * 2**30)
+    assert elsewhere.defaults == SamplingParams(temperature=0.5, stop=("END",))
+    assert found.defaults == SamplingParams(temperature=0, max_tokens=5, stop=("END",))
+    assert found.path == tmp_path / "models" / "found"
+
+
+def test_the_command_line_wins(tmp_path: Path) -> None:
+    file = write(tmp_path, "server: {host: 0.0.0.0, port: 1}")
+    server = load(file, port=0).server
+    assert (server.host, server.port) == ("0.0.0.0", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("server:\n  port: 70000\n", "server.port (line 2)"),
+        ("server:\n  prot: 1\n", "server.prot (line 2)"),
+        ("\nmodels:\n- name: a\n  device: TPU\n", "models[0].device (line 4)"),
+        ("models:\n- device: CPU\n", "models[0]"),
+        ("models: [{name: a}, {name: a}]\n", "models[1] (line 1): 'a' is taken"),
+        ("default_model: x\n", "default_model (line 1): there is no model 'x'"),
+        ("a: 1\na: 2\n", "a (line 2): given twice"),
+        ("defaults:\n  temperature: warm\n", "defaults.temperature (line 2)"),
+        ("- a\n", "the file (line 1)"),
+        ("a: [\n", "not valid YAML"),
+    ],
+)
+def test_errors_name_the_path_and_the_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text))
+    assert expected in str(caught.value)
+
+
+def test_all_errors_are_reported_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, "server: {port: -1}\nlogging: {level: LOUD}\n"))
+    assert "server.port" in str(caught.value)
+    assert "logging.level" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_config_yaml_explains_every_key() -> None:
+    """Each key of the dataclasses stands in the shipped file, as a value or as a comment."""
+    text = (ROOT / "config.yaml").read_text()
+    names = set(ServerConfig.__dataclass_fields__) | set(ModelConfig.__dataclass_fields__)
+    names |= set(Config.__dataclass_fields__)
+    named = {name.removesuffix("_bytes") if name == "cache_bytes" else name for name in names}
+    assert {name for name in named if f"{name}:" not in text} == set()
+    assert isinstance(yaml.safe_load(text), dict)
