@@ -1,0 +1,256 @@
+"""The JSON Schemas of `schemas/`: the one contract that bodies, configuration and docs share.
+
+Schemas are draft 2020-12 and refer to each other by relative `$ref` only; the registry knows our
+own files and nothing fetches others. Annotations of ours:
+
+    x-support: "refused"   the parameter is known and cannot be honoured: any other value than the
+                           one that the schema still allows is a 400 `unsupported_parameter`
+    x-support: "limited"   values outside of the schema are a 400 `unsupported_value`
+    x-effect: "none"       accepted, and changes nothing
+    x-hint: text           what to do instead; ends the error message
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from jsonschema import Draft202012Validator, TypeChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+from referencing import Registry, Resource
+
+from ovapi.errors import InvalidRequest, UnsupportedParameter
+
+FOLDER = Path(__file__).parent / "schemas"
+BASE = "https://ovapi.invalid/schemas/"
+"""Where the `$id`s live: a name that can never be fetched."""
+
+LONGEST_NAME = 80
+
+Path_ = tuple[str | int, ...]
+Schema = Mapping[str, Any]
+
+
+def _is_integer(_: TypeChecker, value: object) -> bool:
+    """Stricter than the standard, which takes 1.0 for an integer."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(checker: TypeChecker, value: object) -> bool:
+    """YAML knows NaN and infinities, which would slip through every range."""
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+Validator = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong at `path`. `message` continues a sentence that begins with the path."""
+
+    path: Path_
+    code: str
+    message: str
+    supported: bool = True
+
+
+class Schemas:
+    """All schemas of a folder, by their path in it without the suffix: ``openai/chat_request``."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._documents: dict[str, Schema] = {
+            file.relative_to(folder).with_suffix("").as_posix(): json.loads(file.read_bytes())
+            for file in sorted(folder.rglob("*.json"))
+        }
+        contents = [Resource.from_contents(schema) for schema in self._documents.values()]
+        self._registry: Registry[Any] = Registry().with_resources(
+            (resource.id() or "", resource) for resource in contents
+        )
+        self._validators = {
+            name: Validator(schema, registry=self._registry)
+            for name, schema in self._documents.items()
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._documents)
+
+    def document(self, name: str) -> Schema:
+        return self._documents[name]
+
+    def lookup(self, name: str, ref: str) -> Schema:
+        """What `ref`, found in the schema `name`, stands for."""
+        resolver = self._registry.resolver(f"{BASE}{name}.json")
+        found: Schema = resolver.lookup(ref).contents
+        return found
+
+    def validate(self, name: str, instance: object) -> None:
+        """Raise InvalidRequest for the most telling violation, with the exact parameter."""
+        found = self._violations(name, instance)
+        if found:
+            # What we do not support comes first, then what is wrong nearest to the root.
+            raise _error(min(found, key=lambda one: (one.supported, len(one.path))))
+
+    def errors(self, name: str, instance: object) -> list[tuple[Path_, str]]:
+        """Every violation, as the path to it and what is wrong there."""
+        return [(one.path, one.message) for one in self._violations(name, instance)]
+
+    def _violations(self, name: str, instance: object) -> list[Violation]:
+        errors = self._validators[name].iter_errors(instance)
+        return [one for error in errors for one in _flatten(error, tuple(error.absolute_path))]
+
+
+def dotted(path: Path_) -> str:
+    """``messages[0].content`` for ("messages", 0, "content")."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{_short(key)}" for key in path)
+    return text.removeprefix(".")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+
+
+def _error(violation: Violation) -> InvalidRequest:
+    param = dotted(violation.path)
+    kind = UnsupportedParameter if violation.code == "unsupported_parameter" else InvalidRequest
+    if violation.code == "unknown_parameter":
+        message = f"Unrecognized request argument supplied: {param}"
+    else:
+        message = f"'{param}' {violation.message}." if param else f"The body {violation.message}."
+    return kind(message, param=param or None, code=violation.code)
+
+
+def _schema(error: ValidationError) -> Schema:
+    """The schema that holds the violated keyword; ours are objects, never plain booleans."""
+    return cast(Schema, error.schema)
+
+
+def _flatten(error: ValidationError, path: Path_) -> Iterator[Violation]:
+    """The violations that one error of jsonschema stands for."""
+    keyword, instance = str(error.validator), cast(Any, error.instance)
+    if keyword in ("anyOf", "oneOf") and error.context:
+        yield from _alternatives(error, path)
+    elif keyword == "additionalProperties":
+        known = _schema(error).get("properties", {})
+        for key in instance:
+            if key not in known:
+                yield Violation((*path, str(key)), "unknown_parameter", "is not known here")
+    elif keyword == "required":
+        for key in cast(Any, error.validator_value):
+            if key not in instance:
+                yield Violation((*path, key), "missing_required_parameter", "is required")
+    else:
+        yield _violation(keyword, error, path)
+
+
+def _alternatives(error: ValidationError, path: Path_) -> Iterator[Violation]:
+    """The errors of the one alternative that the instance's type fits, if there is just one."""
+    branches: dict[int, list[ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(int(inner.relative_schema_path[0]), []).append(inner)
+    fitting = [
+        inners
+        for inners in branches.values()
+        if not any(one.validator == "type" and not one.relative_path for one in inners)
+    ]
+    if len(fitting) == 1:
+        for inner in fitting[0]:
+            yield from _flatten(inner, (*path, *inner.relative_path))
+    else:
+        types = [_types(one) for one in cast(Any, error.validator_value)]
+        wanted = " or ".join(dict.fromkeys(name for group in types for name in group))
+        yield Violation(path, "invalid_type", f"must be {wanted}, not {_type_of(error.instance)}")
+
+
+def _violation(keyword: str, error: ValidationError, path: Path_) -> Violation:
+    schema = _schema(error)
+    hint = f". {schema['x-hint']}".removesuffix(".") if "x-hint" in schema else ""
+    support = schema.get("x-support")
+    if support == "refused":
+        return Violation(path, "unsupported_parameter", f"is not supported{hint}", False)
+    message = _message(keyword, error) + hint
+    if support == "limited":
+        return Violation(path, "unsupported_value", message, False)
+    return Violation(path, "invalid_type" if keyword == "type" else "invalid_value", message)
+
+
+def _message(keyword: str, error: ValidationError) -> str:
+    """What is wrong, without the value, which may be large or secret."""
+    wanted = cast(Any, error.validator_value)
+    match keyword:
+        case "type":
+            names = " or ".join(_types(_schema(error)))
+            return f"must be {names}, not {_type_of(error.instance)}"
+        case "enum":
+            return f"must be one of {', '.join(json.dumps(value) for value in wanted)}"
+        case "const":
+            return f"must be {json.dumps(wanted)}"
+        case "pattern":
+            return f"must match the pattern {wanted}"
+        case "propertyNames":
+            return f"has a key that does not fit: it {_message_of_first(error)}"
+    form = _FORMS.get(keyword, "is not valid")
+    return form.format(wanted, "" if wanted == 1 else "s")
+
+
+def _message_of_first(error: ValidationError) -> str:
+    inner = (error.context or [error])[0]
+    return _message(str(inner.validator), inner) if inner is not error else "is not valid"
+
+
+_FORMS = {
+    "minimum": "must be at least {0}",
+    "maximum": "must be at most {0}",
+    "exclusiveMinimum": "must be greater than {0}",
+    "exclusiveMaximum": "must be less than {0}",
+    "minLength": "must have at least {0} character{1}",
+    "maxLength": "must have at most {0} character{1}",
+    "minItems": "must have at least {0} item{1}",
+    "maxItems": "must have at most {0} item{1}",
+    "minProperties": "must have at least {0} key{1}",
+    "maxProperties": "must have at most {0} key{1}",
+    "uniqueItems": "must not have the same item twice",
+}
+
+_NAMES = {
+    "string": "a string",
+    "number": "a number",
+    "integer": "an integer",
+    "boolean": "a boolean",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def _types(schema: Schema) -> list[str]:
+    """The types that a schema asks for, null aside where it is one of several."""
+    wanted = schema.get("type", [])
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return [_NAMES[name] for name in names if name != "null" or len(names) == 1]
+
+
+def _type_of(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a string"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case dict():
+            return "an object"
+    return f"a {type(value).__name__}"
