@@ -1,7 +1,8 @@
 """The JSON Schemas of `schemas/`: the one contract that bodies, configuration and docs share.
 
-Schemas are draft 2020-12 and refer to each other by relative `$ref` only; the registry knows our
-own files and nothing fetches others. Annotations of ours:
+Schemas are draft 2020-12. They do without `anyOf` and `if`, so that every error points at one place,
+and refer to each other by relative `$ref` only, which is resolved when they are loaded: nothing is
+ever fetched. Annotations of ours:
 
     x-support: "refused"   the parameter is known and cannot be honoured: any other value than the
                            one that the schema still allows is a 400 `unsupported_parameter`
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +24,11 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
-from referencing import Registry, Resource
+from referencing import Registry
 
 from ovapi.errors import InvalidRequest, UnsupportedParameter
 
 FOLDER = Path(__file__).parent / "schemas"
-BASE = "https://ovapi.invalid/schemas/"
-"""Where the `$id`s live: a name that can never be fetched."""
-
 LONGEST_NAME = 80
 
 Path_ = tuple[str | int, ...]
@@ -68,30 +67,21 @@ class Schemas:
     """All schemas of a folder, by their path in it without the suffix: ``openai/chat_request``."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
+        files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*.json")}
+        raw = {name: json.loads(file.read_bytes()) for name, file in sorted(files.items())}
         self._documents: dict[str, Schema] = {
-            file.relative_to(folder).with_suffix("").as_posix(): json.loads(file.read_bytes())
-            for file in sorted(folder.rglob("*.json"))
+            name.removesuffix(".json"): _inline(raw, name, schema) for name, schema in raw.items()
         }
-        contents = [Resource.from_contents(schema) for schema in self._documents.values()]
-        self._registry: Registry[Any] = Registry().with_resources(
-            (resource.id() or "", resource) for resource in contents
-        )
         self._validators = {
-            name: Validator(schema, registry=self._registry)
-            for name, schema in self._documents.items()
+            name: Validator(schema, registry=Registry()) for name, schema in self._documents.items()
         }
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._documents)
 
-    def document(self, name: str) -> Schema:
+    def __getitem__(self, name: str) -> Schema:
+        """The schema with every `$ref` replaced by what it stands for."""
         return self._documents[name]
-
-    def lookup(self, name: str, ref: str) -> Schema:
-        """What `ref`, found in the schema `name`, stands for."""
-        resolver = self._registry.resolver(f"{BASE}{name}.json")
-        found: Schema = resolver.lookup(ref).contents
-        return found
 
     def validate(self, name: str, instance: object) -> None:
         """Raise InvalidRequest for the most telling violation, with the exact parameter."""
@@ -106,7 +96,27 @@ class Schemas:
 
     def _violations(self, name: str, instance: object) -> list[Violation]:
         errors = self._validators[name].iter_errors(instance)
-        return [one for error in errors for one in _flatten(error, tuple(error.absolute_path))]
+        return [one for error in errors for one in _flatten(error, _path(error))]
+
+
+def _inline(raw: Mapping[str, Any], file: str, value: Any) -> Any:
+    """`value`, from `file`, without `$ref`s; keywords beside a `$ref` win over its target's.
+
+    Looking references up costs more than all the rest of a validation, so it is done once.
+    """
+    if isinstance(value, list):
+        return [_inline(raw, file, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {key: _inline(raw, file, item) for key, item in value.items() if key != "$ref"}
+    if "$ref" not in value:
+        return plain
+    other, _, pointer = value["$ref"].partition("#")
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(file), other)) if other else file
+    found = raw[target]
+    for key in filter(None, pointer.split("/")):
+        found = found[key]
+    return {**_inline(raw, target, found), **plain}
 
 
 def dotted(path: Path_) -> str:
@@ -129,6 +139,11 @@ def _error(violation: Violation) -> InvalidRequest:
     return kind(message, param=param or None, code=violation.code)
 
 
+def _path(error: ValidationError) -> Path_:
+    path = tuple(error.absolute_path)
+    return (*path, str(error.instance)) if "propertyNames" in error.absolute_schema_path else path
+
+
 def _schema(error: ValidationError) -> Schema:
     """The schema that holds the violated keyword; ours are objects, never plain booleans."""
     return cast(Schema, error.schema)
@@ -137,9 +152,7 @@ def _schema(error: ValidationError) -> Schema:
 def _flatten(error: ValidationError, path: Path_) -> Iterator[Violation]:
     """The violations that one error of jsonschema stands for."""
     keyword, instance = str(error.validator), cast(Any, error.instance)
-    if keyword in ("anyOf", "oneOf") and error.context:
-        yield from _alternatives(error, path)
-    elif keyword == "additionalProperties":
+    if keyword == "additionalProperties":
         known = _schema(error).get("properties", {})
         for key in instance:
             if key not in known:
@@ -150,25 +163,6 @@ def _flatten(error: ValidationError, path: Path_) -> Iterator[Violation]:
                 yield Violation((*path, key), "missing_required_parameter", "is required")
     else:
         yield _violation(keyword, error, path)
-
-
-def _alternatives(error: ValidationError, path: Path_) -> Iterator[Violation]:
-    """The errors of the one alternative that the instance's type fits, if there is just one."""
-    branches: dict[int, list[ValidationError]] = {}
-    for inner in error.context or ():
-        branches.setdefault(int(inner.relative_schema_path[0]), []).append(inner)
-    fitting = [
-        inners
-        for inners in branches.values()
-        if not any(one.validator == "type" and not one.relative_path for one in inners)
-    ]
-    if len(fitting) == 1:
-        for inner in fitting[0]:
-            yield from _flatten(inner, (*path, *inner.relative_path))
-    else:
-        types = [_types(one) for one in cast(Any, error.validator_value)]
-        wanted = " or ".join(dict.fromkeys(name for group in types for name in group))
-        yield Violation(path, "invalid_type", f"must be {wanted}, not {_type_of(error.instance)}")
 
 
 def _violation(keyword: str, error: ValidationError, path: Path_) -> Violation:
@@ -188,23 +182,19 @@ def _message(keyword: str, error: ValidationError) -> str:
     wanted = cast(Any, error.validator_value)
     match keyword:
         case "type":
-            names = " or ".join(_types(_schema(error)))
+            names = " or ".join(_types(wanted))
             return f"must be {names}, not {_type_of(error.instance)}"
         case "enum":
-            return f"must be one of {', '.join(json.dumps(value) for value in wanted)}"
+            values = [json.dumps(value) for value in wanted if value is not None]
+            return f"must be {'one of ' * (len(values) > 1)}{', '.join(values)}"
         case "const":
             return f"must be {json.dumps(wanted)}"
         case "pattern":
             return f"must match the pattern {wanted}"
-        case "propertyNames":
-            return f"has a key that does not fit: it {_message_of_first(error)}"
+        case "not":
+            return "is a name that cannot be used"
     form = _FORMS.get(keyword, "is not valid")
     return form.format(wanted, "" if wanted == 1 else "s")
-
-
-def _message_of_first(error: ValidationError) -> str:
-    inner = (error.context or [error])[0]
-    return _message(str(inner.validator), inner) if inner is not error else "is not valid"
 
 
 _FORMS = {
@@ -232,9 +222,8 @@ _NAMES = {
 }
 
 
-def _types(schema: Schema) -> list[str]:
-    """The types that a schema asks for, null aside where it is one of several."""
-    wanted = schema.get("type", [])
+def _types(wanted: str | list[str]) -> list[str]:
+    """The names of the types asked for, null aside where it is one of several."""
     names = [wanted] if isinstance(wanted, str) else wanted
     return [_NAMES[name] for name in names if name != "null" or len(names) == 1]
 
