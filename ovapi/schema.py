@@ -1,8 +1,9 @@
 """The JSON Schemas of `schemas/`: the one contract that bodies, configuration and docs share.
 
-Schemas are draft 2020-12. They do without `anyOf` and `if`, so that every error points at one place,
-and refer to each other by relative `$ref` only, which is resolved when they are loaded: nothing is
-ever fetched. Annotations of ours:
+Schemas are draft 2020-12, without `anyOf` and `if`, so that every error points at one place. The
+order of keywords is the order in which a body is checked, so limits stand before what they limit.
+References are relative and resolved when the files are loaded: nothing is ever fetched.
+Annotations of ours:
 
     x-support: "refused"   the parameter is known and cannot be honoured: any other value than the
                            one that the schema still allows is a 400 `unsupported_parameter`
@@ -60,7 +61,6 @@ class Violation:
     path: Path_
     code: str
     message: str
-    supported: bool = True
 
 
 class Schemas:
@@ -84,19 +84,17 @@ class Schemas:
         return self._documents[name]
 
     def validate(self, name: str, instance: object) -> None:
-        """Raise InvalidRequest for the most telling violation, with the exact parameter."""
-        found = self._violations(name, instance)
-        if found:
-            # What we do not support comes first, then what is wrong nearest to the root.
-            raise _error(min(found, key=lambda one: (one.supported, len(one.path))))
+        """Raise InvalidRequest for the first violation, with the exact parameter."""
+        for violation in self._violations(name, instance):
+            raise _error(violation)
 
     def errors(self, name: str, instance: object) -> list[tuple[Path_, str]]:
         """Every violation, as the path to it and what is wrong there."""
         return [(one.path, one.message) for one in self._violations(name, instance)]
 
-    def _violations(self, name: str, instance: object) -> list[Violation]:
-        errors = self._validators[name].iter_errors(instance)
-        return [one for error in errors for one in _flatten(error, _path(error))]
+    def _violations(self, name: str, instance: object) -> Iterator[Violation]:
+        for error in self._validators[name].iter_errors(instance):
+            yield from _flatten(error, _path(error))
 
 
 def _inline(raw: Mapping[str, Any], file: str, value: Any) -> Any:
@@ -170,10 +168,10 @@ def _violation(keyword: str, error: ValidationError, path: Path_) -> Violation:
     hint = f". {schema['x-hint']}".removesuffix(".") if "x-hint" in schema else ""
     support = schema.get("x-support")
     if support == "refused":
-        return Violation(path, "unsupported_parameter", f"is not supported{hint}", False)
+        return Violation(path, "unsupported_parameter", f"is not supported{hint}")
     message = _message(keyword, error) + hint
     if support == "limited":
-        return Violation(path, "unsupported_value", message, False)
+        return Violation(path, "unsupported_value", message)
     return Violation(path, "invalid_type" if keyword == "type" else "invalid_value", message)
 
 
