@@ -58,7 +58,7 @@ class ModelConfig:
     max_batched_tokens: int = 256
     properties: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
-    defaults: SamplingParams = SamplingParams()
+    defaults: SamplingParams = field(default_factory=SamplingParams)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
     document = _Document.read(source)
     document.check()
     config = _build(document, base.resolve())
-    given = {"host": host, "port": port}
+    given: dict[str, Any] = {"host": host, "port": port}
     server = replace(config.server, **{k: v for k, v in given.items() if v is not None})
     return replace(config, server=server)
 
@@ -164,9 +164,7 @@ def _build(document: _Document, base: Path) -> Config:
     )
 
 
-def _models(
-    document: _Document, base: Path, defaults: SamplingParams
-) -> tuple[ModelConfig, ...]:
+def _models(document: _Document, base: Path, defaults: SamplingParams) -> tuple[ModelConfig, ...]:
     """The entries of `models` in their order, then what else lies in `models_dir`, by name."""
     models_dir = base / document.data.get("models_dir", "models")
     entries = document.data.get("models", [])

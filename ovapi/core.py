@@ -87,7 +87,8 @@ class SamplingParams:
 
     `temperature` 0 is greedy. `top_k` 0 considers all tokens. `max_tokens` None means up to the
     end of the context. `seed` None means a fresh random one for each request. `stop` strings are
-    cut from the text unless `include_stop`. `logprobs` asks for the chosen tokens' log-probabilities.
+    cut from the text unless `include_stop`. `logprobs` asks for those of the chosen
+    tokens.
     """
 
     max_tokens: int | None = 900

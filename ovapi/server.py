@@ -1,9 +1,9 @@
 """The server's life: configure, listen, load, serve, drain, stop.
 
-    start      the port opens at once; engines load meanwhile and answer 503 until ready
-    SIGTERM    new requests get 503, those in flight have `drain_seconds` to end
-    second     everything in flight is given up at once
-    stop       engines are closed, their processes gone; exit status 0
+start      the port opens at once; engines load meanwhile and answer 503 until ready
+SIGTERM    new requests get 503, those in flight have `drain_seconds` to end
+second     everything in flight is given up at once
+stop       engines are closed, their processes gone; exit status 0
 """
 
 from __future__ import annotations

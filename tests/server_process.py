@@ -1,4 +1,4 @@
-"""ServerProcess: the real program, started as its users start it, for tests that look from outside."""
+"""ServerProcess: the real program, started as its users start it, for tests from outside."""
 
 from __future__ import annotations
 

@@ -6,8 +6,16 @@ import pytest
 
 from ovapi.config import ModelConfig
 from ovapi.core import (
-    Accepted, BeamSearch, Delta, Failed, Finished, GenerateRequest, SamplingParams, Sink,
-    TextPrompt, Usage,
+    Accepted,
+    BeamSearch,
+    Delta,
+    Failed,
+    Finished,
+    GenerateRequest,
+    SamplingParams,
+    Sink,
+    TextPrompt,
+    Usage,
 )  # fmt: skip
 from ovapi.engine.base import EngineState, EngineStats
 from ovapi.errors import EngineFailed, ModelFailed, ModelLoading, ModelNotFound, RateLimited
@@ -106,18 +114,18 @@ def test_a_failure_of_one_choice_cancels_the_others(model: Model, engine: Silent
 
 
 @pytest.mark.parametrize(
-    ("state", "error"),
+    ("state", "error", "text"),
     [
-        (EngineState("loading"), ModelLoading),
-        (EngineState("failed", "no weights"), ModelFailed),
-        (EngineState("stopped"), ModelFailed),
+        (EngineState("loading"), ModelLoading, "still loading"),
+        (EngineState("failed", "no weights"), ModelFailed, "no weights"),
+        (EngineState("stopped"), ModelFailed, "not available"),
     ],
 )
 def test_a_model_that_is_not_ready_says_why(
-    model: Model, engine: SilentEngine, state: EngineState, error: type[Exception]
+    model: Model, engine: SilentEngine, state: EngineState, error: type[Exception], text: str
 ) -> None:
     engine.state = state
-    with pytest.raises(error, match=state.detail):
+    with pytest.raises(error, match=text):
         model.generate([request("a")])
     assert engine.sinks == {}
 

@@ -1,0 +1,21 @@
+"""Prompts whose greedy answers the built-in model is sure of, up to their end."""
+
+from __future__ import annotations
+
+GREETING = "Hello!"
+LONG = "Count to 100."
+SURE = (
+    "Hello!",
+    "What are you?",
+    "Tell me a joke.",
+    "Count to 12.",
+    "Count to 30.",
+    "What is 3 plus 4?",
+    "Write a sentence about the sea.",
+    "Good morning!",
+)
+
+
+def chat(text: str, **parameters: object) -> dict[str, object]:
+    """The body of a greedy chat request with one user message."""
+    return {"messages": [{"role": "user", "content": text}], "temperature": 0, **parameters}

@@ -1,0 +1,224 @@
+"""The whole program from outside: what its users rely on when nothing else is at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from tests.prompts import GREETING, LONG, SURE, chat
+from tests.server_process import DEMO, ROOT, ServerProcess
+
+CHAT = "/v1/chat/completions"
+
+
+def client_of(server: ServerProcess) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits)
+
+
+async def deltas(client: httpx.AsyncClient, body: dict[str, Any]) -> AsyncIterator[str]:
+    """The content of each chunk of a streamed answer of one choice."""
+    async with client.stream("POST", CHAT, json={**body, "stream": True}) as response:
+        assert response.status_code == 200, await response.aread()
+        async for line in response.aiter_lines():
+            if line.startswith("data: {"):
+                event = json.loads(line[6:])
+                assert "error" not in event, event
+                yield event["choices"][0]["delta"].get("content") or ""
+
+
+async def text_of(client: httpx.AsyncClient, body: dict[str, Any]) -> str:
+    return "".join([part async for part in deltas(client, body)])
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ovapi", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_port_is_open_before_the_model_is_loaded(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        refused = httpx.post(f"{server.url}{CHAT}", json=chat(GREETING))
+        assert server.health()["models"][DEMO]["status"] == "loading"
+        server.wait_ready()
+        answered = httpx.post(f"{server.url}{CHAT}", json=chat(GREETING), timeout=60)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "model_loading"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert answered.status_code == 200
+
+
+def test_sigterm_lets_streams_finish_and_leaves_no_process(tmp_path: Path) -> None:
+    async def stream_through_the_end() -> tuple[str, str]:
+        async with client_of(server) as client:
+            alone = await text_of(client, chat(LONG))
+            parts = deltas(client, chat(LONG))
+            first = await anext(parts) + await anext(parts)
+            server.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+            late = await client.post(CHAT, json=chat(GREETING))
+            assert (late.status_code, late.json()["error"]["code"]) == (503, "server_draining")
+            return alone, first + "".join([part async for part in parts])
+
+    with ServerProcess(tmp_path) as server:
+        server.wait_ready()
+        children = server.children()
+        assert children
+        alone, through_the_end = asyncio.run(stream_through_the_end())
+        assert server.process.wait(30) == 0
+    assert through_the_end == alone
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
+    async def stop_twice() -> None:
+        async with client_of(server) as client:
+            parts = deltas(client, chat(LONG, max_tokens=3000, temperature=1))
+            await anext(parts)
+            server.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            with pytest.raises((AssertionError, httpx.TransportError)):
+                [part async for part in parts]
+
+    with ServerProcess(tmp_path) as server:
+        server.wait_ready()
+        children = server.children()
+        asyncio.run(stop_twice())
+        assert server.process.wait(10) == 0
+    assert not any(child.is_running() for child in children)
+
+
+def test_no_engine_outlives_a_killed_server(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        server.wait_ready()
+        children = server.children()
+        server.process.kill()
+        _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+def test_a_port_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = command("--port", str(port))
+    assert result.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_check_says_what_would_be_served() -> None:
+    result = command("--check")
+    assert result.returncode == 0
+    assert f"model {DEMO} on CPU" in result.stdout
+
+
+def test_check_names_the_path_of_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump({"server": {"port": "http"}}))
+    result = command("--check", "--config", str(file))
+    assert result.returncode == 2
+    assert "server.port (line 2)" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_the_command_line_explains_itself(option: str) -> None:
+    result = command(option)
+    assert result.returncode == 0
+    assert "ovapi" in result.stdout
+
+
+async def test_many_streams_give_what_each_gives_alone(batching_server: ServerProcess) -> None:
+    async with client_of(batching_server) as client:
+        alone = [await text_of(client, chat(prompt)) for prompt in SURE]
+        together = await asyncio.gather(*(text_of(client, chat(p)) for p in SURE * 4))
+    assert together == alone * 4
+
+
+async def test_health_answers_during_prefill_and_decoding(batching_server: ServerProcess) -> None:
+    async with client_of(batching_server) as client:
+        words = "one two three four five six seven eight nine ten " * 100
+        long = chat(words[:5000], max_tokens=1)
+        busy = [asyncio.create_task(text_of(client, chat(LONG))) for _ in range(16)]
+        busy.append(asyncio.create_task(text_of(client, long)))
+        seconds = []
+        while not all(task.done() for task in busy):
+            start = time.perf_counter()
+            assert (await client.get("/health")).status_code == 200
+            seconds.append(time.perf_counter() - start)
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*busy)
+    assert len(seconds) > 20
+    assert statistics.quantiles(seconds, n=100)[98] < 0.05
+
+
+def test_the_server_process_never_loads_openvino(batching_server: ServerProcess) -> None:
+    maps = Path(f"/proc/{batching_server.process.pid}/maps").read_text()
+    assert "libpython" in maps or "python" in maps
+    assert "openvino" not in maps
+
+
+async def test_a_client_that_leaves_frees_its_slot(any_server: ServerProcess) -> None:
+    async with client_of(any_server) as client:
+        parts = deltas(client, chat(LONG, max_tokens=2000))
+        await anext(parts)
+        assert any_server.health()["models"][DEMO]["running"] == 1
+        await parts.aclose()
+        await asyncio.to_thread(any_server.wait_idle)
+
+
+async def test_a_client_that_leaves_before_the_answer_frees_its_slot(
+    any_server: ServerProcess,
+) -> None:
+    async with client_of(any_server) as client:
+        bodies = [chat(LONG, max_tokens=2000) for _ in range(8)]
+        posts = [asyncio.create_task(client.post(CHAT, json=body)) for body in bodies]
+        await asyncio.sleep(0.3)
+        for post in posts:
+            post.cancel()
+        await asyncio.gather(*posts, return_exceptions=True)
+        await asyncio.to_thread(any_server.wait_idle)
+
+
+async def test_a_reader_that_stalls_holds_back_nobody(batching_server: ServerProcess) -> None:
+    port = int(batching_server.url.rsplit(":", 1)[1])
+    body = json.dumps(chat(LONG, stream=True, n=8)).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.socket() as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        stalled.connect(("127.0.0.1", port))
+        stalled.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        async with client_of(batching_server) as client:
+            alone = await text_of(client, chat(GREETING))
+            assert alone
+            batching_server.wait_idle(seconds=60)
+            assert await text_of(client, chat(GREETING)) == alone
+
+
+def test_both_engines_say_the_same(
+    batching_server: ServerProcess, simple_server: ServerProcess
+) -> None:
+    answers = [
+        httpx.post(f"{server.url}{CHAT}", json=chat(GREETING), timeout=60).json()
+        for server in (batching_server, simple_server)
+    ]
+    first, second = (answer["choices"][0]["message"]["content"] for answer in answers)
+    assert first == second
