@@ -1,0 +1,294 @@
+"""ApiHandler: what every endpoint shares, whatever its dialect.
+
+A request passes `prepare` (is the server draining? is the body's announced size allowed?), then
+its body arrives in `data_received`, then the method for its verb runs. Every refusal is an
+ApiError and becomes bytes in one place, `fail`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Any, ClassVar
+
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from ovapi.api.body import check_headers, parse
+from ovapi.config import Config
+from ovapi.errors import (
+    ApiError,
+    Draining,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from ovapi.models import ModelRegistry
+from ovapi.schema import Schemas
+
+log = logging.getLogger("ovapi.api")
+
+OFFLOAD_BYTES = 16 * 1024
+"""Larger bodies are parsed and checked in the executor: about 10 ms of work."""
+LINGER_BYTES = 64 * 1024 * 1024
+"""How much of a refused body is read and dropped, so that its sender gets to see the answer."""
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+@dataclass
+class Services:
+    """What the handlers of one server share. `active` counts the requests in hand."""
+
+    config: Config
+    registry: ModelRegistry
+    schemas: Schemas
+    executor: Executor
+    draining: bool = False
+    active: int = 0
+
+
+@stream_request_body
+class ApiHandler(RequestHandler):
+    """A handler that answers in JSON; a dialect with errors of its own overrides `error_body`.
+
+    The body is taken in by ourselves, since Tornado closes the connection without a word where
+    one is too large. A refused request's body is read and dropped before the answer goes out:
+    closing on a client that still sends would destroy the answer on its way.
+    """
+
+    during_drain: ClassVar[bool] = False
+    """Whether the endpoint still answers while the server drains."""
+
+    def initialize(self) -> None:
+        self.services: Services = self.settings["services"]
+        self.gone = False
+        self._logged = False
+        self._counted = False
+        self._refused = False
+        self._received = 0
+        self._body = bytearray()
+
+    @cached_property
+    def request_id(self) -> str:
+        """The client's X-Request-ID where it is harmless, else one of our own."""
+        given = self.request.headers.get("X-Request-ID", "")
+        return given if REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(12)}"
+
+    @property
+    def connection(self) -> HTTP1Connection:
+        assert isinstance(self.request.connection, HTTP1Connection)
+        return self.request.connection
+
+    def set_default_headers(self) -> None:
+        self.set_header("Server", "ovapi")
+        self.set_header("Content-Type", "application/json")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("X-Request-ID", self.request_id)
+
+    def compute_etag(self) -> None:
+        """Nothing here is worth caching."""
+
+    # --- on the way in ---
+
+    def prepare(self) -> None:
+        self._counted = True
+        self.services.active += 1
+        self.connection.set_max_body_size(2**63)  # ours is checked in data_received
+        try:
+            self.admit()
+            self._check_announced_size()
+        except ApiError as error:
+            self._refuse(error)
+
+    def admit(self) -> None:
+        """Raise the ApiError that keeps this request out, before its body is read."""
+        if self.services.draining and not self.during_drain:
+            raise Draining("The server is shutting down.")
+        if self.request.method != "OPTIONS" and self.request.method not in self.allowed():
+            raise self._method_not_allowed()
+
+    @classmethod
+    def allowed(cls) -> list[str]:
+        """The verbs that this endpoint implements."""
+        missing = RequestHandler._unimplemented_method
+        return [verb for verb in VERBS if getattr(cls, verb.lower()) is not missing]
+
+    def _method_not_allowed(self) -> ApiError:
+        allowed = ", ".join(self.allowed())
+        return MethodNotAllowed(f"This endpoint takes {allowed} only.")
+
+    def _check_announced_size(self) -> None:
+        announced = self.request.headers.get("Content-Length", "")
+        if announced.isdecimal() and len(announced) < 20 and int(announced) > self._limit:
+            if self.request.headers.get("Expect") == "100-continue":
+                raise self._too_large()
+            self._refuse_now(self._too_large())
+
+    def data_received(self, chunk: bytes) -> None:
+        self._received += len(chunk)
+        if self._received > self._limit and not self._refused:
+            self._refuse_now(self._too_large())
+        if not self._refused:
+            self._body += chunk
+        elif self._received > self._limit + LINGER_BYTES:
+            self.connection.stream.close()
+
+    @property
+    def _limit(self) -> int:
+        return self.services.config.server.max_body_bytes
+
+    def _too_large(self) -> ApiError:
+        return PayloadTooLarge(f"The body is larger than the {self._limit} bytes allowed.")
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer with `error` once the body has arrived and been dropped."""
+
+        def answer(*_: str) -> None:
+            raise error
+
+        self._replace_verb(answer)
+
+    def _refuse_now(self, error: ApiError) -> None:
+        """Answer with `error` at once and go on dropping the body, which may be endless."""
+
+        def answer(*_: str) -> None:
+            """It is sent already; the request ends here."""
+
+        self._replace_verb(answer)
+        self.fail(error)
+        self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+        self.flush()
+
+    def _replace_verb(self, answer: object) -> None:
+        """Let Tornado call `answer` where it would call the method for the request's verb."""
+        self._refused = True
+        self._body.clear()
+        assert self.request.method is not None
+        setattr(self, self.request.method.lower(), answer)
+
+    async def read_json(self, schema: str) -> dict[str, Any]:
+        """The body, checked against `schema`. Raises InvalidRequest or UnsupportedMediaType."""
+        check_headers(self.request.headers)
+        data, schemas = bytes(self._body), self.services.schemas
+        self._body.clear()
+        if len(data) <= OFFLOAD_BYTES:
+            return _read(data, schemas, schema)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.services.executor, _read, data, schemas, schema)
+
+    # --- on the way out ---
+
+    def options(self, *_: str) -> None:
+        self.set_header("Allow", ", ".join([*self.allowed(), "OPTIONS"]))
+        self.set_status(204)
+
+    def write_json(self, value: Mapping[str, Any]) -> None:
+        self.write(encode_json(value))
+
+    def fail(self, error: ApiError) -> None:
+        """Make `error` the answer: its status, its headers and the dialect's body."""
+        self.clear()
+        self.set_status(error.status)
+        if error.retry_after is not None:
+            self.set_header("Retry-After", error.retry_after)
+        if error.status == 401:
+            self.set_header("WWW-Authenticate", "Bearer")
+        if error.status == 405:
+            self.set_header("Allow", ", ".join([*self.allowed(), "OPTIONS"]))
+        self.write_json(self.error_body(error))
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        return openai_error(error)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tornado's hook for every exception that a handler lets out."""
+        cause = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        self.fail(cause if isinstance(cause, ApiError) else _foreign(status_code))
+        self.finish()
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """A refusal is in the access log; what nobody expected gets its trace."""
+        if not isinstance(value, (ApiError, HTTPError, StreamClosedError)):
+            log.error("request %s failed", self.request_id, exc_info=value)
+
+    def on_connection_close(self) -> None:
+        """The client has gone; Tornado lets the method go on, which sees it by `gone`."""
+        super().on_connection_close()
+        self.gone = True
+        self._log()
+        self._leave()
+
+    def on_finish(self) -> None:
+        self._leave()
+
+    def _log(self) -> None:
+        """Tornado's hook; a request whose client has gone would come by a second time."""
+        if not self._logged:
+            self._logged = True
+            super()._log()
+
+    def _leave(self) -> None:
+        if self._counted:
+            self._counted = False
+            self.services.active -= 1
+
+
+class UnknownPath(ApiHandler):
+    """Every path that no route matches."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._refused:
+            self._refuse(NotFound("There is no such endpoint. GET / lists what there is."))
+
+    def options(self, *_: str) -> None:
+        raise NotFound("There is no such endpoint. GET / lists what there is.")
+
+    @classmethod
+    def allowed(cls) -> list[str]:
+        return list(VERBS)
+
+
+def openai_error(error: ApiError) -> dict[str, Any]:
+    """The error object of OpenAI's API."""
+    detail = {"message": error.message, "type": error.type, "param": error.param}
+    return {"error": {**detail, "code": error.code}}
+
+
+def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:
+    body = parse(data)
+    schemas.validate(schema, body)
+    return body
+
+
+def _foreign(status: int) -> ApiError:
+    """What stands for an exception that is none of ours: Tornado's own, or a fault here."""
+    match status:
+        case 404:
+            return NotFound("There is no such endpoint. GET / lists what there is.")
+        case 405:
+            return MethodNotAllowed("This endpoint does not take that method.")
+        case 415:
+            return UnsupportedMediaType("The Content-Type must be application/json.")
+        case 400 | 401 | 403:
+            return InvalidRequest("The request is malformed.")
+    return ApiError("The server failed to answer. The fault is on its side.", code="server_error")

@@ -1,0 +1,161 @@
+"""GenerationHandler: from engine requests to an answer, whole or streamed, in any dialect.
+
+Accepted from every engine request   or a Failed: still a real HTTP status
+first result                         headers, and all events that wait, in one write
+… each further batch of events       one write; the flush is awaited, so that a slow reader
+                                     holds back its own stream and nothing else
+silence                              a comment
+Failed                               an event in the dialect's form; the stream ends
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+from tornado.iostream import StreamClosedError
+
+from ovapi.api.base import ApiHandler
+from ovapi.core import Accepted, Event, Failed, GenerateRequest
+from ovapi.errors import ApiError
+from ovapi.models import Model
+from ovapi.stream import EventStream
+
+log = logging.getLogger("ovapi.api")
+
+Batch = Sequence[tuple[int, Event]]
+"""Events with the choice that each belongs to, in order."""
+
+ACCEPT_SECONDS = 1.0
+"""How often to look whether the client of a queued request is still there."""
+
+
+class Answer(Protocol):
+    """One answer in the making, in a dialect: fed with every event once, in order.
+
+    Streaming takes what `encode` and `end` return; a whole answer is `add`ed and then `body`.
+    """
+
+    content_type: str
+    keep_alive: bytes
+
+    def encode(self, batch: Batch) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+    def error(self, error: ApiError) -> bytes:
+        """The error in the stream; `end` follows."""
+        ...
+
+    def add(self, batch: Batch) -> None: ...
+
+    def body(self) -> dict[str, Any]: ...
+
+
+class GenerationHandler(ApiHandler):
+    """A handler that answers with generated text."""
+
+    stall_seconds: ClassVar[float] = 60.0
+    """A reader that takes nothing for so long is dropped."""
+
+    def initialize(self) -> None:
+        super().initialize()
+        self._events: EventStream | None = None
+
+    def on_connection_close(self) -> None:
+        """Cancels what the engine has in hand for this client."""
+        if self._events is not None:
+            self._events.close()
+        super().on_connection_close()
+
+    async def generate(
+        self, model: Model, requests: Sequence[GenerateRequest], answer: Answer, stream: bool
+    ) -> None:
+        """Answer with what `model` makes of `requests`. Raises ApiErrors until headers are out."""
+        if self.gone:
+            return
+        events = self._events = model.generate(requests)
+        try:
+            batch = await self._accepted(events, len(requests))
+            if stream:
+                await self._stream(events, batch, answer)
+            else:
+                await self._collect(events, batch, answer)
+        except StreamClosedError:
+            """The client has gone while we wrote."""
+        finally:
+            events.close()
+
+    async def _accepted(self, events: EventStream, requests: int) -> Batch:
+        """All events up to the one that makes it clear that every request is under way."""
+        batch: list[tuple[int, Event]] = []
+        while requests > 0 and not self.gone:
+            new = await events.drain(ACCEPT_SECONDS)
+            _raise_failure(new)
+            requests -= sum(isinstance(event, Accepted) for _, event in new)
+            batch += new
+        return batch
+
+    async def _collect(self, events: EventStream, batch: Batch, answer: Answer) -> None:
+        silence = self.services.config.server.keepalive_seconds
+        ended = False
+        while batch or not ended:
+            _raise_failure(batch)
+            answer.add(batch)
+            ended = events.ended
+            batch = await events.drain(silence)
+        if not self.gone:
+            self.write_json(answer.body())
+
+    async def _stream(self, events: EventStream, batch: Batch, answer: Answer) -> None:
+        self._open_stream(answer)
+        silence = self.services.config.server.keepalive_seconds
+        ended = False
+        while batch or not ended:
+            if batch and isinstance(batch[-1][1], Failed) and not self._headers_written:
+                raise batch[-1][1].error
+            await self._send(_encode(batch, answer))
+            ended = events.ended
+            batch = await events.drain(silence)
+        if not self.gone:
+            self.finish(answer.end())
+
+    def _open_stream(self, answer: Answer) -> None:
+        self.set_header("Content-Type", answer.content_type)
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Accel-Buffering", "no")
+        self.connection.stream.set_nodelay(True)
+
+    async def _send(self, data: bytes) -> None:
+        """Write, and wait if the client does not read as fast; drop it if it does not read at all.
+
+        What the kernel has taken whole needs no waiting, which is nearly every write.
+        """
+        if not data or self.gone:
+            return
+        self.write(data)
+        flushed = self.flush()
+        if not self.connection.stream.writing():
+            return
+        try:
+            await asyncio.wait_for(flushed, self.stall_seconds)
+        except TimeoutError:
+            log.warning("request %s dropped: its client does not read", self.request_id)
+            self.connection.stream.close()
+
+
+def _encode(batch: Batch, answer: Answer) -> bytes:
+    """The events of a batch as bytes; a Failed, which can only be the last, in its own form."""
+    if not batch:
+        return answer.keep_alive
+    failure = batch[-1][1]
+    if isinstance(failure, Failed):
+        return answer.encode(batch[:-1]) + answer.error(failure.error)
+    return answer.encode(batch)
+
+
+def _raise_failure(batch: Batch) -> None:
+    if batch and isinstance(batch[-1][1], Failed):
+        raise batch[-1][1].error

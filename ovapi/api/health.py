@@ -1,0 +1,48 @@
+"""GET /health: 200 as long as the process is well; the body says what it can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ovapi import __version__
+from ovapi.api.base import ApiHandler, Services
+from ovapi.models import Model
+
+
+class Health(ApiHandler):
+    during_drain = True
+
+    def get(self) -> None:
+        self.write_json(report(self.services))
+
+    head = get
+
+
+def report(services: Services) -> dict[str, Any]:
+    return {
+        "status": status(services),
+        "version": __version__,
+        "models": {model.name: _model(model) for model in services.registry},
+    }
+
+
+def status(services: Services) -> str:
+    """The most pressing fact about the server."""
+    states = {model.engine.state.status for model in services.registry}
+    if services.draining:
+        return "draining"
+    if states & {"failed", "stopped"}:
+        return "degraded"
+    return "loading" if "loading" in states else "ok"
+
+
+def _model(model: Model) -> dict[str, Any]:
+    state, stats = model.engine.state, model.engine.stats
+    return {
+        "status": state.status,
+        "detail": state.detail,
+        "engine": model.config.engine,
+        "device": state.info.device if state.info is not None else model.config.device,
+        "running": stats.running,
+        "waiting": stats.waiting,
+    }

@@ -1,0 +1,58 @@
+"""Messages as OpenAI's clients send them → Message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ovapi.core import Message, Role, ToolCall
+from ovapi.errors import InvalidRequest
+
+JsonObject = Mapping[str, Any]
+
+
+def messages(items: Sequence[JsonObject]) -> tuple[Message, ...]:
+    """`items` have passed the schema; here is what it leaves out: which role needs what."""
+    return tuple(_message(item, f"messages[{index}]") for index, item in enumerate(items))
+
+
+def _message(item: JsonObject, where: str) -> Message:
+    calls = item.get("tool_calls") or ()
+    if item.get("content") is None and not (item["role"] == "assistant" and calls):
+        _missing(f"{where}.content")
+    if calls and item["role"] != "assistant":
+        _misplaced(f"{where}.tool_calls", "an assistant")
+    if item["role"] == "tool" and item.get("tool_call_id") is None:
+        _missing(f"{where}.tool_call_id")
+    return Message(
+        role=_role(item["role"]),
+        content=_text(item.get("content")),
+        name=item.get("name"),
+        tool_calls=tuple(_call(call) for call in calls),
+        tool_call_id=item.get("tool_call_id"),
+    )
+
+
+def _role(name: str) -> Role:
+    """`developer` is what OpenAI's newer models call `system`."""
+    return cast(Role, "system" if name == "developer" else name)
+
+
+def _text(content: str | Sequence[JsonObject] | None) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content or ())
+
+
+def _call(call: JsonObject) -> ToolCall:
+    function = call["function"]
+    return ToolCall(call["id"], function["name"], function["arguments"])
+
+
+def _missing(param: str) -> None:
+    raise InvalidRequest(f"'{param}' is required.", param=param, code="missing_required_parameter")
+
+
+def _misplaced(param: str, role: str) -> None:
+    message = f"'{param}' belongs to {role} message only."
+    raise InvalidRequest(message, param=param, code="invalid_value")

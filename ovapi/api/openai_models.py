@@ -1,0 +1,35 @@
+"""GET /v1/models and /v1/models/{id}: what can be asked for, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ovapi.api.base import ApiHandler
+from ovapi.models import Model
+
+
+class ModelList(ApiHandler):
+    def get(self) -> None:
+        models = [describe(model) for model in self.services.registry]
+        self.write_json({"object": "list", "data": models})
+
+    head = get
+
+
+class ModelDetail(ApiHandler):
+    def get(self, name: str) -> None:
+        """`name` is only ever compared with the names of models, so it may be anything."""
+        self.write_json(describe(self.services.registry.get(name)))
+
+    head = get
+
+
+def describe(model: Model) -> dict[str, Any]:
+    info = model.engine.state.info
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "ovapi",
+        "max_model_len": info.context if info is not None else None,
+    }

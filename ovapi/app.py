@@ -1,0 +1,60 @@
+"""Application: the route table, and what the handlers share."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+import tornado.web
+
+from ovapi.api.access_log import log_access
+from ovapi.api.base import Services, UnknownPath
+from ovapi.api.health import Health
+from ovapi.api.index import Favicon, Index
+from ovapi.api.openai_chat import ChatCompletions
+from ovapi.api.openai_models import ModelDetail, ModelList
+from ovapi.config import Config
+from ovapi.models import ModelRegistry
+from ovapi.schema import Schemas
+
+ROUTES = [
+    (r"/v1/chat/completions", ChatCompletions),
+    (r"/v1/models", ModelList),
+    (r"/v1/models/(.+)", ModelDetail),
+    (r"/health", Health),
+    (r"/", Index),
+    (r"/favicon\.ico", Favicon),
+]
+
+
+class Application(tornado.web.Application):
+    """The HTTP side of one server; it owns nothing that must be closed.
+
+    Serve it with ``HTTPServer(app, max_header_size=…, body_timeout=…, idle_connection_timeout=…)``.
+    `HTTPServer`'s own `max_body_size` does not count: the handlers keep `server.max_body_bytes`
+    themselves, to answer 413.
+    """
+
+    def __init__(
+        self, config: Config, registry: ModelRegistry, schemas: Schemas, executor: Executor
+    ) -> None:
+        self.services = Services(config, registry, schemas, executor)
+        super().__init__(
+            ROUTES,
+            default_handler_class=UnknownPath,
+            log_function=log_access,
+            services=self.services,
+        )
+
+    @property
+    def draining(self) -> bool:
+        """Set it to refuse new requests with 503; those in hand go on."""
+        return self.services.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self.services.draining = value
+
+    @property
+    def active(self) -> int:
+        """Requests in hand, from their headers to the last byte of their answer."""
+        return self.services.active

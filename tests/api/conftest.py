@@ -1,0 +1,65 @@
+"""A server in the test's own process, on a fake engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.testing import bind_unused_port
+
+from ovapi.app import Application
+from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
+from ovapi.models import Model, ModelRegistry
+from ovapi.schema import Schemas
+from tests.api.fake_engine import FakeEngine
+
+SCHEMAS = Schemas()
+LIMITS = ServerConfig(keepalive_seconds=0.1, max_body_bytes=100_000, body_timeout=0.5)
+
+
+@dataclass
+class Api:
+    """The server under test, its engine, and the model behind which the engine is."""
+
+    app: Application
+    engine: FakeEngine
+    model: Model
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
+
+
+@pytest.fixture
+def io_loop() -> Iterator[IOLoop]:
+    """The plugin's own makes the loop current before it runs, which Tornado has deprecated."""
+    loop = IOLoop(make_current=False)
+    yield loop
+    loop.close(all_fds=True)
+
+
+@pytest.fixture
+def api(io_loop: IOLoop) -> Iterator[Api]:
+    model_config = ModelConfig("demo", Path("demo"), aliases=("gpt-4o",), max_queued=8)
+    config = Config(LIMITS, LoggingConfig(), (model_config,), "demo", None)
+    engine = FakeEngine()
+    model = Model(model_config, engine)
+    executor = ThreadPoolExecutor(4)
+    app = Application(config, ModelRegistry([model], "demo"), SCHEMAS, executor)
+    server = HTTPServer(app, max_header_size=16_384, body_timeout=LIMITS.body_timeout)
+    listening, port = bind_unused_port()
+    io_loop.run_sync(lambda: server.add_socket(listening))
+    yield Api(app, engine, model, port)
+    server.stop()
+    io_loop.run_sync(server.close_all_connections)
+    executor.shutdown()

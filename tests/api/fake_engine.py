@@ -1,0 +1,69 @@
+"""FakeEngine: an engine whose every event a test decides; see `ovapi.engine.base.Engine`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from ovapi.core import (
+    Accepted,
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    GenerateRequest,
+    Prompt,
+    Sink,
+    Usage,
+)
+from ovapi.engine.base import EngineInfo, EngineState, EngineStats
+
+INFO = EngineInfo(
+    context=4096, cache_tokens=None, cache_bytes=None, vocabulary=512, device="CPU"
+)  # fmt: skip
+
+
+def script(*texts: str, reason: str = "stop", prompt: int = 7) -> list[Event]:
+    """The events of one choice that says `texts`, a token each."""
+    deltas = [Delta(text, (index,)) for index, text in enumerate(texts)]
+    usage = Usage(prompt, len(texts), cached_tokens=3)
+    return [Accepted(prompt), *deltas, Finished(reason, usage)]  # type: ignore[arg-type]
+
+
+class FakeEngine:
+    """Answers each request with the next script in the queue, at once; without one it waits.
+
+    A waiting request is answered through `sinks`. `requests` and `cancelled` keep what came in.
+    """
+
+    def __init__(self) -> None:
+        self.state = EngineState("ready", info=INFO)
+        self.stats = EngineStats()
+        self.on_state: Callable[[EngineState], None] = lambda _: None
+        self.scripts: deque[Iterable[Event]] = deque()
+        self.requests: list[GenerateRequest] = []
+        self.sinks: dict[str, Sink] = {}
+        self.cancelled: list[str] = []
+
+    def start(self) -> None:
+        """Ready from the beginning."""
+
+    def submit(self, request: GenerateRequest, sink: Sink) -> None:
+        self.requests.append(request)
+        self.sinks[request.id] = sink
+        for event in self.scripts.popleft() if self.scripts else ():
+            sink(event)
+            if isinstance(event, Failed):
+                break
+
+    def cancel(self, request_id: str) -> None:
+        self.cancelled.append(request_id)
+
+    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
+        return (1, 2, 3)
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
+
+    async def close(self) -> None:
+        self.state = EngineState("stopped")
