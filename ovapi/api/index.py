@@ -63,7 +63,7 @@ PAGE = Template(
 <title>ovapi</title>
 <style>
   :root { color-scheme: light dark; }
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: auto; padding: 2rem 1rem; }
   h1 { margin-bottom: 0; }
   h2 { margin-top: 2rem; font-size: 1.1rem; }
   table { border-collapse: collapse; width: 100%; }
@@ -94,6 +94,7 @@ PAGE = Template(
 </table>
 <p>They are described in <code>{{ documentation }}</code>, which comes with the server.</p>
 <h2>Try it</h2>
+{% whitespace all %}
 <pre>curl {{ url }}/v1/chat/completions \\
   -H 'Content-Type: application/json' \\
   -d '{"messages": [{"role": "user", "content": "Tell me a joke."}], "stream": true}'</pre>

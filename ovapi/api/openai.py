@@ -1,4 +1,4 @@
-"""What OpenAI's endpoints share on the way out: ids, server-sent events, usage, log-probabilities."""
+"""What OpenAI's endpoints share on the way out: ids, server-sent events, usage, logprobs."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SAME_NAME = (
     "ignore_eos",
     "skip_special_tokens",
 )
-BEAM_ONLY = {
+BEAM_ONLY: dict[str, Any] = {
     "length_penalty": 1.0,
     "early_stopping": False,
     "diversity_penalty": 0.0,
@@ -36,7 +36,11 @@ BEAM_ONLY = {
 }
 """Parameters that mean something to beam search alone, with the values that change nothing."""
 
-NOT_IN_BEAMS = {"presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}
+NOT_IN_BEAMS: dict[str, Any] = {
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+}
 """Parameters that beam search does not take, with the values that change nothing."""
 
 
@@ -68,7 +72,7 @@ def seeded(params: SamplingParams, choice: int) -> SamplingParams:
     return replace(params, seed=(params.seed + choice) % SEEDS)
 
 
-def _length(given: Mapping[str, Any]) -> dict[str, int]:
+def _length(given: Mapping[str, Any]) -> dict[str, Any]:
     """`max_tokens` by its two names."""
     old, new = given.get("max_tokens"), given.get("max_completion_tokens")
     if None not in (old, new) and old != new:
