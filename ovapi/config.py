@@ -7,21 +7,27 @@ that decides what a server does; nothing else reads the environment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ovapi.auth import Keyring
 from ovapi.core import SamplingParams
-from ovapi.schema import Schemas
+from ovapi.yaml_document import ConfigError, YamlDocument
 
 MODEL_FILE = "openvino_model.xml"
+CREDENTIAL = "ovapi-keys"
+"""The name of the systemd credential that holds keys, one a line."""
 
 
-class ConfigError(Exception):
-    """What is wrong with a configuration, one line an error: ``path (line n): message``."""
+@dataclass(frozen=True)
+class TlsConfig:
+    """PEM files: the certificate with its chain, and its key."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,9 @@ class ServerConfig:
     max_header_bytes: int = 64 * 1024
     body_timeout: float = 60.0
     idle_timeout: float = 300.0
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    tls: TlsConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class Config:
     models: tuple[ModelConfig, ...]
     default_model: str | None
     compile_cache: Path | None
+    keys: Keyring
 
 
 def load(path: Path | None, host: str | None = None, port: int | None = None) -> Config:
@@ -77,7 +87,7 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
     """
     source = path if path is not None else Path(__file__).with_name("config.yaml")
     base = source.parent if path is not None else Path.cwd()
-    document = _Document.read(source)
+    document = YamlDocument.read(source)
     document.check()
     config = _build(document, base.resolve())
     given: dict[str, Any] = {"host": host, "port": port}
@@ -85,86 +95,71 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
     return replace(config, server=server)
 
 
-@dataclass(frozen=True)
-class _Document:
-    """A parsed file: the plain data, and the line of each YAML path."""
-
-    name: str
-    data: dict[str, Any]
-    lines: Mapping[tuple[str | int, ...], int]
-
-    @classmethod
-    def read(cls, source: Path) -> _Document:
-        try:
-            text = source.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source}: cannot be read: {error}") from None
-        try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            data = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{source}: not valid YAML: {error}") from None
-        lines: dict[tuple[str | int, ...], int] = {(): 1}
-        repeated = list(_walk(node, (), lines)) if node is not None else []
-        if repeated:
-            raise ConfigError("\n".join(f"{source}: {line}" for line in repeated))
-        return cls(str(source), {} if data is None else data, lines)
-
-    def check(self) -> None:
-        """Raise ConfigError with every violation of schemas/config.json."""
-        found = Schemas().errors("config", self.data)
-        if found:
-            raise ConfigError("\n".join(self.error(path, message) for path, message in found))
-
-    def error(self, path: tuple[str | int, ...], message: str) -> str:
-        return f"{self.name}: {_dotted(path)} (line {self._line(path)}): {message}"
-
-    def _line(self, path: tuple[str | int, ...]) -> int:
-        """The line of the path, or of its nearest parent that is in the file."""
-        while path not in self.lines:
-            path = path[:-1]
-        return self.lines[path]
-
-
-def _walk(
-    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]
-) -> Iterator[str]:
-    """Note the line of every path below `node`; yield a message for each repeated key."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*path, key.value)
-            if inner in lines:
-                yield f"{_dotted(inner)} (line {key.start_mark.line + 1}): given twice"
-            lines[inner] = key.start_mark.line + 1
-            yield from _walk(value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            inner = (*path, index)
-            lines[inner] = value.start_mark.line + 1
-            yield from _walk(value, inner, lines)
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    """``models[0].path`` for ("models", 0, "path"); ``the file`` for the root."""
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
-    return text.lstrip(".") or "the file"
-
-
-def _build(document: _Document, base: Path) -> Config:
+def _build(document: YamlDocument, base: Path) -> Config:
     data = document.data
     defaults = _sampling(SamplingParams(), data.get("defaults", {}))
     models = _models(document, base, defaults)
     compile_cache = data.get("compile_cache")
     return Config(
-        server=ServerConfig(**data.get("server", {})),
+        server=_server(data.get("server", {}), base),
         logging=LoggingConfig(**data.get("logging", {})),
         models=models,
         default_model=_default_model(document, models),
         compile_cache=base / compile_cache if compile_cache else None,
+        keys=_keys(document, base),
     )
 
 
-def _models(document: _Document, base: Path, defaults: SamplingParams) -> tuple[ModelConfig, ...]:
+def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
+    values = dict(given)
+    tls = values.pop("tls", None)
+    return ServerConfig(
+        cors_origins=tuple(values.pop("cors_origins", ())),
+        allowed_hosts=tuple(values.pop("allowed_hosts", ())),
+        tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
+        **values,
+    )
+
+
+def _keys(document: YamlDocument, base: Path) -> Keyring:
+    """The keys of auth.keys_file, of the variable auth.keys_env and of systemd's credential."""
+    auth = document.data.get("auth", {})
+    keys = Keyring()
+    if "keys_file" in auth:
+        keys += _keys_of_file(document, base / auth["keys_file"])
+    if "keys_env" in auth:
+        keys += _keys_of_text(
+            document, os.environ.get(auth["keys_env"], "").replace(",", "\n"), "keys_env"
+        )
+    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), CREDENTIAL)
+    if credential.is_file():
+        keys += _keys_of_text(document, credential.read_text(encoding="utf-8"), "credential")
+    if auth and not keys:
+        # Whoever asks for keys must not get an open server because a file is empty.
+        raise ConfigError(document.error(("auth",), "holds no key"))
+    return keys
+
+
+def _keys_of_file(document: YamlDocument, file: Path) -> Keyring:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            document.error(("auth", "keys_file"), f"cannot be read: {error}")
+        ) from None
+    return _keys_of_text(document, text, "keys_file")
+
+
+def _keys_of_text(document: YamlDocument, text: str, source: str) -> Keyring:
+    try:
+        return Keyring.parse(text, source)
+    except ValueError as error:
+        raise ConfigError(document.error(("auth", source), str(error))) from None
+
+
+def _models(
+    document: YamlDocument, base: Path, defaults: SamplingParams
+) -> tuple[ModelConfig, ...]:
     """The entries of `models` in their order, then what else lies in `models_dir`, by name."""
     models_dir = base / document.data.get("models_dir", "models")
     entries = document.data.get("models", [])
@@ -195,7 +190,7 @@ def _model(
     )
 
 
-def _check_names(document: _Document, models: Sequence[ModelConfig]) -> None:
+def _check_names(document: YamlDocument, models: Sequence[ModelConfig]) -> None:
     """Names and aliases share one space: each may stand for one model only."""
     seen: set[str] = set()
     problems = []
@@ -208,7 +203,7 @@ def _check_names(document: _Document, models: Sequence[ModelConfig]) -> None:
         raise ConfigError("\n".join(problems))
 
 
-def _default_model(document: _Document, models: Sequence[ModelConfig]) -> str | None:
+def _default_model(document: YamlDocument, models: Sequence[ModelConfig]) -> str | None:
     wanted: str | None = document.data.get("default_model")
     if wanted is None:
         return models[0].name if models else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 from tornado.httpserver import HTTPServer
@@ -19,9 +20,10 @@ from tornado.netutil import bind_sockets
 
 from ovapi import __version__
 from ovapi.app import Application
-from ovapi.config import Config, ModelConfig
+from ovapi.config import Config, ModelConfig, TlsConfig
 from ovapi.engine.base import EngineSpec, EngineState, make_engine
 from ovapi.models import Model, ModelRegistry
+from ovapi.origin import is_loopback
 from ovapi.schema import Schemas
 from ovapi.stream import Bridge
 
@@ -73,6 +75,7 @@ class Server:
             max_body_size=limits.max_body_bytes,
             idle_connection_timeout=limits.idle_timeout,
             body_timeout=limits.body_timeout,
+            ssl_options=_ssl_context(limits.tls) if limits.tls else None,
         )
 
     async def run(self) -> None:
@@ -102,12 +105,15 @@ class Server:
     def _announce(self) -> None:
         host = self.config.server.host
         shown = f"[{host}]" if ":" in host else host
-        log.info("ovapi %s listening on http://%s:%d", __version__, shown, self.port)
+        url = f"{'https' if self.config.server.tls else 'http'}://{shown}:{self.port}"
+        log.info("ovapi %s listening on %s", __version__, url)
+        if not self.config.keys and not is_loopback(host):
+            log.warning("ANYBODY WHO REACHES %s CAN USE THIS SERVER: no keys are configured", url)
         for model in self.registry:
             log.info("model %s: loading on %s", model.name, model.config.device)
         if not list(self.registry):
             log.warning("there is no model to serve: put one into the models folder")
-        log.info("what is here and how to use it: http://%s:%d/", shown, self.port)
+        log.info("what is here and how to use it: %s/", url)
 
     async def _drain(self) -> None:
         self.app.draining = True
@@ -126,6 +132,13 @@ class Server:
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
         log.info("stopped")
+
+
+def _ssl_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Raises OSError (ssl.SSLError is one) for files that cannot be used."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context
 
 
 def log_state(entry: ModelConfig, state: EngineState) -> None:

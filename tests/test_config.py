@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
-from ovapi.config import Config, ConfigError, ModelConfig, ServerConfig, load
+from ovapi.config import ConfigError, ModelConfig, ServerConfig, TlsConfig, load
 from ovapi.core import SamplingParams
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,11 +99,50 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load(tmp_path / "absent.yaml")
 
 
+def keys_of(schema: dict[str, Any]) -> set[str]:
+    """The names of all properties in a schema, however deep; sampling is common to many."""
+    properties = schema.get("properties", {})
+    inner = [keys_of(value) for value in properties.values()]
+    items = keys_of(schema["items"]) if isinstance(schema.get("items"), dict) else set()
+    return set(properties).union(items, *inner)
+
+
 def test_config_yaml_explains_every_key() -> None:
-    """Each key of the dataclasses stands in the shipped file, as a value or as a comment."""
+    """Each key of the schema stands in the shipped file, as a value or as a comment."""
     text = (ROOT / "config.yaml").read_text()
-    names = set(ServerConfig.__dataclass_fields__) | set(ModelConfig.__dataclass_fields__)
-    names |= set(Config.__dataclass_fields__)
-    named = {name.removesuffix("_bytes") if name == "cache_bytes" else name for name in names}
-    assert {name for name in named if f"{name}:" not in text} == set()
-    assert isinstance(yaml.safe_load(text), dict)
+    keys = keys_of(json.loads((ROOT / "schemas" / "config.json").read_text()))
+    assert len(keys) > 20
+    assert {key for key in keys if f"{key}:" not in text} == set()
+
+
+def test_keys_come_from_file_environment_and_credential(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keys.txt").write_text("alice one\n")
+    (tmp_path / "ovapi-keys").write_text("carol four")
+    monkeypatch.setenv("MY_KEYS", "bob two,three")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    keys = load(write(tmp_path, "auth: {keys_file: keys.txt, keys_env: MY_KEYS}")).keys
+    names = [keys.authenticate(None, secret) for secret in ("one", "two", "three", "four")]
+    assert names == ["alice", "bob", "key 2", "carol"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        ("{keys_file: absent}", "auth.keys_file (line 1): cannot be read"),
+        ("{keys_env: OVAPI_NO_SUCH_VARIABLE}", "auth (line 1): holds no key"),
+        ("{keys_file: config.yaml}", "auth.keys_file (line 1): keys_file line 1: expected"),
+    ],
+)
+def test_a_server_that_asks_for_keys_never_opens_without(
+    tmp_path: Path, auth: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, f"auth: {auth}  # a b c"))
+    assert expected in str(caught.value)
+
+
+def test_tls_files_are_found_beside_the_file(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "server: {tls: {certificate: c.pem, key: k.pem}}"))
+    assert config.server.tls == TlsConfig(tmp_path / "c.pem", tmp_path / "k.pem")
