@@ -77,7 +77,7 @@ class Config:
     models: tuple[ModelConfig, ...]
     default_model: str | None
     compile_cache: Path | None
-    keys: Keyring
+    keys: Keyring = field(default_factory=Keyring)
 
 
 def load(path: Path | None, host: str | None = None, port: int | None = None) -> Config:
