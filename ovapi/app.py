@@ -14,6 +14,7 @@ from ovapi.api.openai_chat import ChatCompletions
 from ovapi.api.openai_models import ModelDetail, ModelList
 from ovapi.config import Config
 from ovapi.models import ModelRegistry
+from ovapi.origin import OriginPolicy
 from ovapi.schema import Schemas
 
 ROUTES = [
@@ -37,7 +38,9 @@ class Application(tornado.web.Application):
     def __init__(
         self, config: Config, registry: ModelRegistry, schemas: Schemas, executor: Executor
     ) -> None:
-        self.services = Services(config, registry, schemas, executor)
+        limits = config.server
+        origins = OriginPolicy(limits.host, limits.cors_origins, limits.allowed_hosts)
+        self.services = Services(config, registry, schemas, executor, origins)
         super().__init__(
             ROUTES,
             default_handler_class=UnknownPath,

@@ -22,8 +22,9 @@ def log_access(handler: RequestHandler) -> None:
     level = logging.WARNING if status >= 500 and status != 503 else logging.INFO
     log.log(
         level,
-        "%s %s %s %d %.1fms %s",
+        "%s %s %s %s %d %.1fms %s",
         request.remote_ip,
+        ascii(getattr(handler, "key_name", None) or "-"),
         ascii(request.method)[1:-1],
         ascii(request.uri)[:LONGEST_PATH],
         status,

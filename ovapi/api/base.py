@@ -1,8 +1,8 @@
 """ApiHandler: what every endpoint shares, whatever its dialect.
 
-A request passes `prepare` (is the server draining? is the body's announced size allowed?), then
-its body arrives in `data_received`, then the method for its verb runs. Every refusal is an
-ApiError and becomes bytes in one place, `fail`.
+A request passes `admit` (may this page and this key ask? is the server draining? does the endpoint
+take the verb?), then its body arrives in `data_received`, then the method for its verb runs. Every
+refusal is an ApiError and becomes bytes in one place, `fail`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ovapi.errors import (
     UnsupportedMediaType,
 )
 from ovapi.models import ModelRegistry
+from ovapi.origin import OriginPolicy
 from ovapi.schema import Schemas
 
 log = logging.getLogger("ovapi.api")
@@ -57,6 +58,7 @@ class Services:
     registry: ModelRegistry
     schemas: Schemas
     executor: Executor
+    origins: OriginPolicy
     draining: bool = False
     active: int = 0
 
@@ -72,15 +74,22 @@ class ApiHandler(RequestHandler):
 
     during_drain: ClassVar[bool] = False
     """Whether the endpoint still answers while the server drains."""
+    public: ClassVar[bool] = False
+    """Whether the endpoint answers without a key."""
 
     def initialize(self) -> None:
-        self.services: Services = self.settings["services"]
+        self.key_name: str | None = None
         self.gone = False
         self._logged = False
         self._counted = False
         self._refused = False
         self._received = 0
         self._body = bytearray()
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.settings["services"]
+        return services
 
     @cached_property
     def request_id(self) -> str:
@@ -98,6 +107,12 @@ class ApiHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Request-ID", self.request_id)
+        for name, value in self.services.origins.headers(self._origin).items():
+            self.set_header(name, value)
+
+    @property
+    def _origin(self) -> str | None:
+        return self.request.headers.get("Origin")
 
     def compute_etag(self) -> None:
         """Nothing here is worth caching."""
@@ -115,21 +130,28 @@ class ApiHandler(RequestHandler):
             self._refuse(error)
 
     def admit(self) -> None:
-        """Raise the ApiError that keeps this request out, before its body is read."""
+        """Raise the ApiError that keeps this request out, before its body is read.
+
+        Browsers send OPTIONS without a key, to ask whether they may send one.
+        """
+        self.services.origins.check(self.request.host, self._origin)
+        if self.request.method == "OPTIONS":
+            return
+        if self.services.config.keys and not self.public:
+            headers = self.request.headers
+            self.key_name = self.services.config.keys.authenticate(
+                headers.get("Authorization"), headers.get("X-Api-Key")
+            )
         if self.services.draining and not self.during_drain:
             raise Draining("The server is shutting down.")
-        if self.request.method != "OPTIONS" and self.request.method not in self.allowed():
-            raise self._method_not_allowed()
+        if self.request.method not in self.allowed():
+            raise MethodNotAllowed(f"This endpoint takes {', '.join(self.allowed())} only.")
 
     @classmethod
     def allowed(cls) -> list[str]:
         """The verbs that this endpoint implements."""
         missing = RequestHandler._unimplemented_method
         return [verb for verb in VERBS if getattr(cls, verb.lower()) is not missing]
-
-    def _method_not_allowed(self) -> ApiError:
-        allowed = ", ".join(self.allowed())
-        return MethodNotAllowed(f"This endpoint takes {allowed} only.")
 
     def _check_announced_size(self) -> None:
         announced = self.request.headers.get("Content-Length", "")
@@ -194,6 +216,8 @@ class ApiHandler(RequestHandler):
 
     def options(self, *_: str) -> None:
         self.set_header("Allow", ", ".join([*self.allowed(), "OPTIONS"]))
+        for name, value in self.services.origins.preflight_headers(self._origin).items():
+            self.set_header(name, value)
         self.set_status(204)
 
     def write_json(self, value: Mapping[str, Any]) -> None:
@@ -255,12 +279,8 @@ class ApiHandler(RequestHandler):
 class UnknownPath(ApiHandler):
     """Every path that no route matches."""
 
-    def prepare(self) -> None:
-        super().prepare()
-        if not self._refused:
-            self._refuse(NotFound("There is no such endpoint. GET / lists what there is."))
-
-    def options(self, *_: str) -> None:
+    def admit(self) -> None:
+        super().admit()
         raise NotFound("There is no such endpoint. GET / lists what there is.")
 
     @classmethod

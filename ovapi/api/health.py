@@ -11,6 +11,7 @@ from ovapi.models import Model
 
 class Health(ApiHandler):
     during_drain = True
+    public = True
 
     def get(self) -> None:
         self.write_json(report(self.services))

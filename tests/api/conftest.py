@@ -14,13 +14,14 @@ from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 
 from ovapi.app import Application
+from ovapi.auth import Keyring
 from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.models import Model, ModelRegistry
 from ovapi.schema import Schemas
 from tests.api.fake_engine import FakeEngine
 
 SCHEMAS = Schemas()
-LIMITS = ServerConfig(keepalive_seconds=0.1, max_body_bytes=100_000, body_timeout=0.5)
+LIMITS = ServerConfig(keepalive_seconds=0.1, max_body_bytes=1_000_000, body_timeout=0.5)
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Api:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False, verify=False)
 
 
 @pytest.fixture
@@ -49,9 +50,15 @@ def io_loop() -> Iterator[IOLoop]:
 
 
 @pytest.fixture
-def api(io_loop: IOLoop) -> Iterator[Api]:
+def keys() -> Keyring:
+    """None are needed; a test that needs some overrides this."""
+    return Keyring()
+
+
+@pytest.fixture
+def api(io_loop: IOLoop, keys: Keyring) -> Iterator[Api]:
     model_config = ModelConfig("demo", Path("demo"), aliases=("gpt-4o",), max_queued=8)
-    config = Config(LIMITS, LoggingConfig(), (model_config,), "demo", None)
+    config = Config(LIMITS, LoggingConfig(), (model_config,), "demo", None, keys)
     engine = FakeEngine()
     model = Model(model_config, engine)
     executor = ThreadPoolExecutor(4)
