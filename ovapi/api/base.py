@@ -127,6 +127,8 @@ class ApiHandler(RequestHandler):
             self.admit()
             self._check_announced_size()
         except ApiError as error:
+            if self.request.headers.get("Expect", "").lower() == "100-continue":
+                raise  # the client waits with its body, so the answer can go out at once
             self._refuse(error)
 
     def admit(self) -> None:
@@ -156,14 +158,12 @@ class ApiHandler(RequestHandler):
     def _check_announced_size(self) -> None:
         announced = self.request.headers.get("Content-Length", "")
         if announced.isdecimal() and len(announced) < 20 and int(announced) > self._limit:
-            if self.request.headers.get("Expect") == "100-continue":
-                raise self._too_large()
-            self._refuse_now(self._too_large())
+            raise self._too_large()
 
     def data_received(self, chunk: bytes) -> None:
         self._received += len(chunk)
         if self._received > self._limit and not self._refused:
-            self._refuse_now(self._too_large())
+            self._refuse(self._too_large())
         if not self._refused:
             self._body += chunk
         elif self._received > self._limit + LINGER_BYTES:
@@ -177,30 +177,23 @@ class ApiHandler(RequestHandler):
         return PayloadTooLarge(f"The body is larger than the {self._limit} bytes allowed.")
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer with `error` once the body has arrived and been dropped."""
+        """Drop the body, and let Tornado raise `error` where it would call the verb's method.
+
+        A body that is too large may be endless: that answer goes out at once.
+        """
 
         def answer(*_: str) -> None:
-            raise error
+            if not self._headers_written:
+                raise error
 
-        self._replace_verb(answer)
-
-    def _refuse_now(self, error: ApiError) -> None:
-        """Answer with `error` at once and go on dropping the body, which may be endless."""
-
-        def answer(*_: str) -> None:
-            """It is sent already; the request ends here."""
-
-        self._replace_verb(answer)
-        self.fail(error)
-        self.set_header("Content-Length", sum(map(len, self._write_buffer)))
-        self.flush()
-
-    def _replace_verb(self, answer: object) -> None:
-        """Let Tornado call `answer` where it would call the method for the request's verb."""
         self._refused = True
         self._body.clear()
         assert self.request.method is not None
         setattr(self, self.request.method.lower(), answer)
+        if isinstance(error, PayloadTooLarge):
+            self.fail(error)
+            self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+            self.flush()
 
     async def read_json(self, schema: str) -> dict[str, Any]:
         """The body, checked against `schema`. Raises InvalidRequest or UnsupportedMediaType."""

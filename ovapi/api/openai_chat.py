@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ovapi.api.base import openai_error
@@ -80,7 +80,7 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
 def _requests(
     body: Mapping[str, Any], defaults: SamplingParams, call_id: str
 ) -> Iterator[GenerateRequest]:
-    params = sampling(body, defaults)
+    params = replace(sampling(body, defaults), logprobs=bool(body.get("logprobs")))
     prompt = ChatPrompt(messages(body["messages"]), template_args=_template_args(body))
     count = 1 if params.beams else body.get("n") or 1
     for choice in range(count):
