@@ -8,7 +8,6 @@ refusal is an ApiError and becomes bytes in one place, `fail`.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import secrets
@@ -24,6 +23,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ovapi.api.body import check_headers, parse
+from ovapi.api.json_text import encode_json
 from ovapi.config import Config
 from ovapi.errors import (
     ApiError,
@@ -46,8 +46,6 @@ LINGER_BYTES = 64 * 1024 * 1024
 """How much of a refused body is read and dropped, so that its sender gets to see the answer."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-encode_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 @dataclass

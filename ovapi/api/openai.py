@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.base import encode_json
+from ovapi.api.json_text import encode_json
 from ovapi.core import TokenLogprob, Usage
 
 FINGERPRINT = f"ovapi-{__version__}"
