@@ -44,13 +44,18 @@ INTRODUCTION = """\
 # API
 
 An OpenAI-compatible API for language models on OpenVINO. Point a client of OpenAI's API at
-`http://HOST:PORT/v1`; the server needs no key unless one is configured.
+`http://HOST:PORT/v1`.
 
 Bodies are JSON in UTF-8 with `Content-Type: application/json`, uncompressed, nested at most 64
 deep, without duplicate keys, NaN or infinities. `null` stands for a parameter that is not given.
 A parameter that the server does not know, or knows and cannot honour, is refused with a 400 that
 names it; one without effect says so in its table. Every answer carries an `X-Request-ID`: the
 request's own, where it sent one of up to 128 letters, digits and `._:-`, else a new one.
+
+Once keys are configured, every endpoint but `/health` needs one, as `Authorization: Bearer KEY` or
+`X-Api-Key: KEY`; without it the answer is a 401. A server on a loopback address answers only to
+its own names (`server.allowed_hosts` adds some), and pages of other origins may use a server only
+where `server.cors_origins` lists them; else the answer is a 403.
 
 This page is generated from the schemas that requests are checked against: see `make docs`.
 """

@@ -51,7 +51,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def _text(data: bytes) -> str:
-    if not data.strip():
+    if not data or data.isspace():
         _refuse("is empty: send a JSON object")
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         _refuse("must be UTF-8 without a byte order mark")

@@ -28,9 +28,6 @@ log = logging.getLogger("ovapi.api")
 Batch = Sequence[tuple[int, Event]]
 """Events with the choice that each belongs to, in order."""
 
-ACCEPT_SECONDS = 1.0
-"""How often to look whether the client of a queued request is still there."""
-
 
 class Answer(Protocol):
     """One answer in the making, in a dialect: fed with every event once, in order.
@@ -91,34 +88,38 @@ class GenerationHandler(ApiHandler):
     async def _accepted(self, events: EventStream, requests: int) -> Batch:
         """All events up to the one that makes it clear that every request is under way."""
         batch: list[tuple[int, Event]] = []
-        while requests > 0 and not self.gone:
-            new = await events.drain(ACCEPT_SECONDS)
+        while requests > 0:
+            new = await events.drain(self._silence)
+            if not new and events.ended:
+                break  # the client has gone
             _raise_failure(new)
             requests -= sum(isinstance(event, Accepted) for _, event in new)
             batch += new
         return batch
 
+    @property
+    def _silence(self) -> float:
+        return self.services.config.server.keepalive_seconds
+
     async def _collect(self, events: EventStream, batch: Batch, answer: Answer) -> None:
-        silence = self.services.config.server.keepalive_seconds
         ended = False
         while batch or not ended:
             _raise_failure(batch)
             answer.add(batch)
             ended = events.ended
-            batch = await events.drain(silence)
+            batch = await events.drain(self._silence)
         if not self.gone:
             self.write_json(answer.body())
 
     async def _stream(self, events: EventStream, batch: Batch, answer: Answer) -> None:
         self._open_stream(answer)
-        silence = self.services.config.server.keepalive_seconds
         ended = False
         while batch or not ended:
             if batch and isinstance(batch[-1][1], Failed) and not self._headers_written:
                 raise batch[-1][1].error
             await self._send(_encode(batch, answer))
             ended = events.ended
-            batch = await events.drain(silence)
+            batch = await events.drain(self._silence)
         if not self.gone:
             self.finish(answer.end())
 
