@@ -1,0 +1,1 @@
+"""Makes the built-in model: dialogues, tokenizer, training, export, evaluation."""
