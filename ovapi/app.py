@@ -9,7 +9,7 @@ import tornado.web
 from ovapi.api.access_log import log_access
 from ovapi.api.base import Services, UnknownPath
 from ovapi.api.health import Health
-from ovapi.api.index import Favicon, Index
+from ovapi.api.index import Documentation, Favicon, Index
 from ovapi.api.openai_chat import ChatCompletions
 from ovapi.api.openai_models import ModelDetail, ModelList
 from ovapi.config import Config
@@ -23,6 +23,7 @@ ROUTES = [
     (r"/v1/models/(.+)", ModelDetail),
     (r"/health", Health),
     (r"/", Index),
+    (r"/api_documentation\.md", Documentation),
     (r"/favicon\.ico", Favicon),
 ]
 

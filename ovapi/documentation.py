@@ -126,15 +126,16 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/health",
-        "Tells how the server and each model are. 200 as long as the process is well.",
+        "Tells how the server and each model are: 200 as long as the process is well.",
         response="health",
     ),
     Endpoint(
         "GET",
         "/",
-        "A page for people; the same facts in JSON for `Accept: application/json`.",
+        "Shows the models and the endpoints: a page for people, JSON for programs that accept it.",
         response="",
     ),
+    Endpoint("GET", "/api_documentation.md", "Shows this documentation.", response=""),
 )
 
 

@@ -1,4 +1,4 @@
-"""GET /: what this is and where to go, for people and for programs."""
+"""GET / and GET /api_documentation.md: what this is and where to go, for people and programs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ from tornado.template import Template
 
 from ovapi.api.base import ApiHandler, Services
 from ovapi.api.health import report
+from ovapi.documentation import ENDPOINTS, generate
 
-DOCUMENTATION = "api_documentation.md"
-ENDPOINTS = {
-    "POST /v1/chat/completions": "Chat, whole or streamed",
-    "GET /v1/models": "The models, by name",
-    "GET /v1/models/{id}": "One model",
-    "GET /health": "The state of the server and of each model",
-}
+DOCUMENTATION = "/api_documentation.md"
 
 
 class Index(ApiHandler):
@@ -34,6 +29,17 @@ class Index(ApiHandler):
     head = get
 
 
+class Documentation(ApiHandler):
+    during_drain = True
+
+    def get(self) -> None:
+        """The page for this version, as browsers show it: plain."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.write(generate(self.services.schemas))
+
+    head = get
+
+
 class Favicon(ApiHandler):
     during_drain = True
 
@@ -48,7 +54,7 @@ def describe(services: Services) -> dict[str, Any]:
     return {
         "name": "ovapi",
         "description": "An OpenAI-compatible API server for language models on OpenVINO",
-        "endpoints": ENDPOINTS,
+        "endpoints": {f"{one.verb} {one.path}": one.text for one in ENDPOINTS},
         "documentation": DOCUMENTATION,
         **report(services),
     }
@@ -69,6 +75,7 @@ PAGE = Template(
   table { border-collapse: collapse; width: 100%; }
   th, td { text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #8884; }
   th { font-weight: 600; }
+  td:first-child { white-space: nowrap; }
   code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
   pre { padding: .75rem 1rem; background: #8882; border-radius: .4rem; overflow-x: auto; }
 </style>
@@ -79,7 +86,8 @@ PAGE = Template(
 <table>
 <tr><th>Name<th>State<th>Device<th>Running<th>Waiting</tr>
 {% for name, model in models.items() %}
-<tr><td><code>{{ name }}</code><td>{{ model["status"] }} {{ model["detail"] }}\
+<tr><td><code>{{ name }}</code><td>{{ model["status"] }}\
+{% if model["detail"] %}: {{ model["detail"] }}{% end %}\
 <td>{{ model["device"] }}<td>{{ model["running"] }}<td>{{ model["waiting"] }}</tr>
 {% end %}
 </table>
@@ -92,12 +100,12 @@ PAGE = Template(
 <tr><td><code>{{ path }}</code><td>{{ what }}</tr>
 {% end %}
 </table>
-<p>They are described in <code>{{ documentation }}</code>, which comes with the server.</p>
+<p>All about them: <a href="{{ documentation }}">documentation</a>.</p>
 <h2>Try it</h2>
 {% whitespace all %}
 <pre>curl {{ url }}/v1/chat/completions \\
   -H 'Content-Type: application/json' \\
-  -d '{"messages": [{"role": "user", "content": "Tell me a joke."}], "stream": true}'</pre>
+  -d '{"messages": [{"role": "user", "content": "Tell me a joke."}]}'</pre>
 """,
     name="index.html",
 )

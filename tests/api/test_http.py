@@ -14,7 +14,15 @@ from tests.api.conftest import SCHEMAS, Api
 from tests.api.fake_engine import script
 from tests.api.raw import connect, post
 
-PATHS = [CHAT, "/v1/models", "/v1/models/demo", "/health", "/", "/favicon.ico"]
+PATHS = [
+    CHAT,
+    "/v1/models",
+    "/v1/models/demo",
+    "/health",
+    "/",
+    "/favicon.ico",
+    "/api_documentation.md",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

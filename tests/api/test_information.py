@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ovapi.documentation import generate
 from ovapi.engine.base import EngineState, EngineStats
 from tests.api.conftest import SCHEMAS, Api
 
@@ -60,7 +61,7 @@ async def test_the_page(api: Api) -> None:
     async with api.client() as client:
         response = await client.get("/", headers={"Accept": "text/html"})
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-    for text in ("demo", "/v1/chat/completions", "api_documentation.md", "&lt;script&gt;"):
+    for text in ("demo", "/v1/chat/completions", "/api_documentation.md", "&lt;script&gt;"):
         assert text in response.text
     assert "<script>" not in response.text
 
@@ -70,6 +71,13 @@ async def test_the_page_as_json(api: Api) -> None:
         body = (await client.get("/", headers={"Accept": "application/json"})).json()
     assert body["name"] == "ovapi"
     assert "GET /health" in body["endpoints"]
+
+
+async def test_the_documentation(api: Api) -> None:
+    async with api.client() as client:
+        response = await client.get("/api_documentation.md")
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.text == generate(SCHEMAS)
 
 
 async def test_there_is_no_icon(api: Api) -> None:
