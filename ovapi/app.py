@@ -7,11 +7,12 @@ from concurrent.futures import Executor
 import tornado.web
 
 from ovapi.api.access_log import log_access
-from ovapi.api.base import Services, UnknownPath
 from ovapi.api.health import Health
 from ovapi.api.index import Documentation, Favicon, Index
 from ovapi.api.openai_chat import ChatCompletions
 from ovapi.api.openai_models import ModelDetail, ModelList
+from ovapi.api.services import Services
+from ovapi.api.unknown import UnknownPath
 from ovapi.config import Config
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy

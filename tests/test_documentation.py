@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ovapi.documentation import ENDPOINTS, generate
+from ovapi.documentation import generate
+from ovapi.endpoints import ENDPOINTS
 from ovapi.schema import Schemas
 
 FILE = Path(__file__).resolve().parent.parent / "api_documentation.md"

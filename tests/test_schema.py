@@ -11,7 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ovapi.errors import InvalidRequest, UnsupportedParameter
-from ovapi.schema import FOLDER, Schemas, dotted
+from ovapi.schema import FOLDER, Schemas
+from ovapi.violation import dotted
 
 SCHEMAS = Schemas()
 COMMON = {

@@ -12,8 +12,6 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 from typing import Any, ClassVar
@@ -23,19 +21,10 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ovapi.api.body import check_headers, parse
+from ovapi.api.failure import foreign, openai_error
 from ovapi.api.json_text import encode_json
-from ovapi.config import Config
-from ovapi.errors import (
-    ApiError,
-    Draining,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-)
-from ovapi.models import ModelRegistry
-from ovapi.origin import OriginPolicy
+from ovapi.api.services import Services
+from ovapi.errors import ApiError, Draining, MethodNotAllowed, PayloadTooLarge
 from ovapi.schema import Schemas
 
 log = logging.getLogger("ovapi.api")
@@ -46,19 +35,6 @@ LINGER_BYTES = 64 * 1024 * 1024
 """How much of a refused body is read and dropped, so that its sender gets to see the answer."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-@dataclass
-class Services:
-    """What the handlers of one server share. `active` counts the requests in hand."""
-
-    config: Config
-    registry: ModelRegistry
-    schemas: Schemas
-    executor: Executor
-    origins: OriginPolicy
-    draining: bool = False
-    active: int = 0
 
 
 @stream_request_body
@@ -232,7 +208,7 @@ class ApiHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Tornado's hook for every exception that a handler lets out."""
         cause = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        self.fail(cause if isinstance(cause, ApiError) else _foreign(status_code))
+        self.fail(cause if isinstance(cause, ApiError) else foreign(status_code))
         self.finish()
 
     def log_exception(
@@ -267,39 +243,7 @@ class ApiHandler(RequestHandler):
             self.services.active -= 1
 
 
-class UnknownPath(ApiHandler):
-    """Every path that no route matches."""
-
-    def admit(self) -> None:
-        super().admit()
-        raise NotFound("There is no such endpoint. GET / lists what there is.")
-
-    @classmethod
-    def allowed(cls) -> list[str]:
-        return list(VERBS)
-
-
-def openai_error(error: ApiError) -> dict[str, Any]:
-    """The error object of OpenAI's API."""
-    detail = {"message": error.message, "type": error.type, "param": error.param}
-    return {"error": {**detail, "code": error.code}}
-
-
 def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:
     body = parse(data)
     schemas.validate(schema, body)
     return body
-
-
-def _foreign(status: int) -> ApiError:
-    """What stands for an exception that is none of ours: Tornado's own, or a fault here."""
-    match status:
-        case 404:
-            return NotFound("There is no such endpoint. GET / lists what there is.")
-        case 405:
-            return MethodNotAllowed("This endpoint does not take that method.")
-        case 415:
-            return UnsupportedMediaType("The Content-Type must be application/json.")
-        case 400 | 401 | 403:
-            return InvalidRequest("The request is malformed.")
-    return ApiError("The server failed to answer. The fault is on its side.", code="server_error")

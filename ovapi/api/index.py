@@ -6,9 +6,11 @@ from typing import Any
 
 from tornado.template import Template
 
-from ovapi.api.base import ApiHandler, Services
+from ovapi.api.base import ApiHandler
 from ovapi.api.health import report
-from ovapi.documentation import ENDPOINTS, generate
+from ovapi.api.services import Services
+from ovapi.documentation import generate
+from ovapi.endpoints import ENDPOINTS
 
 DOCUMENTATION = "/api_documentation.md"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ovapi.api.base import openai_error
+from ovapi.api.failure import openai_error
 from ovapi.api.generation import Batch, GenerationHandler
 from ovapi.api.openai import (
     DONE,

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from ovapi.documentation import ENDPOINTS, URL, Endpoint
+from ovapi.endpoints import ENDPOINTS, URL, Endpoint
 from tests.api.conftest import SCHEMAS, Api
 from tests.api.fake_engine import script
 

@@ -1,0 +1,33 @@
+"""Failures: how an error looks in OpenAI's API, and which error stands for a foreign exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ovapi.errors import (
+    ApiError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    UnsupportedMediaType,
+)
+
+
+def openai_error(error: ApiError) -> dict[str, Any]:
+    """The error object of OpenAI's API."""
+    detail = {"message": error.message, "type": error.type, "param": error.param}
+    return {"error": {**detail, "code": error.code}}
+
+
+def foreign(status: int) -> ApiError:
+    """What stands for an exception that is none of ours: Tornado's own, or a fault here."""
+    match status:
+        case 404:
+            return NotFound("There is no such endpoint. GET / lists what there is.")
+        case 405:
+            return MethodNotAllowed("This endpoint does not take that method.")
+        case 415:
+            return UnsupportedMediaType("The Content-Type must be application/json.")
+        case 400 | 401 | 403:
+            return InvalidRequest("The request is malformed.")
+    return ApiError("The server failed to answer. The fault is on its side.", code="server_error")

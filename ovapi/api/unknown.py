@@ -1,0 +1,18 @@
+"""UnknownPath: the answer to everything that is not in the route table."""
+
+from __future__ import annotations
+
+from ovapi.api.base import VERBS, ApiHandler
+from ovapi.errors import NotFound
+
+
+class UnknownPath(ApiHandler):
+    """Every path that no route matches."""
+
+    def admit(self) -> None:
+        super().admit()
+        raise NotFound("There is no such endpoint. GET / lists what there is.")
+
+    @classmethod
+    def allowed(cls) -> list[str]:
+        return list(VERBS)

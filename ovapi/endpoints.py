@@ -1,0 +1,133 @@
+"""The endpoints and what the documentation says of them in prose."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+URL = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A section: what the endpoint does, an example, and the schemas of what goes in and out."""
+
+    verb: str
+    path: str
+    text: str
+    response: str
+    request: str | None = None
+    chunk: str | None = None
+    example: Mapping[str, Any] | None = None
+    notes: str = ""
+
+    def curl(self) -> str:
+        """The example as a command line, which a test runs."""
+        path = self.path.replace("{id}", "ovapi-demo")
+        command = f"curl {URL}{path}"
+        if self.example is None:
+            return command
+        body = shlex.quote(json.dumps(self.example, indent=2, ensure_ascii=False))
+        return f"{command} \\\n  -H 'Content-Type: application/json' \\\n  -d {body}"
+
+
+INTRODUCTION = """\
+# API
+
+An OpenAI-compatible API for language models on OpenVINO. Point a client of OpenAI's API at
+`http://HOST:PORT/v1`.
+
+Bodies are JSON in UTF-8 with `Content-Type: application/json`, uncompressed, nested at most 64
+deep, without duplicate keys, NaN or infinities. `null` stands for a parameter that is not given.
+A parameter that the server does not know, or knows and cannot honour, is refused with a 400 that
+names it; one without effect says so in its table. Every answer carries an `X-Request-ID`: the
+request's own, where it sent one of up to 128 letters, digits and `._:-`, else a new one.
+
+Once keys are configured, every endpoint but `/health` needs one, as `Authorization: Bearer KEY` or
+`X-Api-Key: KEY`; without it the answer is a 401. A server on a loopback address answers only to
+its own names (`server.allowed_hosts` adds some), and pages of other origins may use a server only
+where `server.cors_origins` lists them; else the answer is a 403.
+
+This page is generated from the schemas that requests are checked against: see `make docs`.
+"""
+
+STREAMING = """\
+### Streaming
+
+With `"stream": true` the answer is a stream of [server-sent events][sse]: lines `data: ` with a
+chunk in JSON, each followed by an empty line.
+
+1. Each choice begins with a chunk whose delta is `{"role": "assistant", "content": ""}`. It is
+   sent with the first result: a request that fails before has a real HTTP status.
+2. Chunks with a piece of the text in `delta.content`. A piece is whole characters, and never part
+   of a stop string. The choices of `n` > 1 are interleaved; `index` tells them apart.
+3. Each choice ends with a chunk whose delta is empty and whose `finish_reason` is set.
+4. With `stream_options.include_usage`, one chunk with the usage and no choices.
+5. `data: [DONE]`.
+
+While there is nothing to send, a comment line (`: keep-alive`) comes every 15 seconds
+(`server.keepalive_seconds`). If the generation fails after the stream has begun, an event with an
+error object comes, `data: {"error": {…}}`, and then `data: [DONE]`. A client that closes the
+connection cancels its request.
+
+[sse]: https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+BOLD = """\
+Required ones are **bold**. The defaults are those of a model without `defaults` of its own in the
+configuration.
+"""
+
+ERRORS = """\
+## Errors
+
+An error is an object `error` and a status. `message` is for people, `code` for programs, `param`
+names the parameter, exactly: `messages[0].content`, `stop[3]`. Answers with `Retry-After` can be
+tried again after so many seconds.
+"""
+
+CODES = """\
+Further codes of a 400: `missing_required_parameter`, `unknown_parameter`, `invalid_type`,
+`invalid_value`, `unsupported_value` (the parameter is known, this value is not supported) and
+`invalid_json`.
+"""
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/v1/chat/completions",
+        "Answers a conversation.",
+        request="openai/chat_request",
+        response="openai/chat_response",
+        chunk="openai/chat_chunk",
+        example={
+            "model": "ovapi-demo",
+            "messages": [{"role": "user", "content": "Tell me a joke."}],
+            "temperature": 0,
+        },
+        notes=STREAMING,
+    ),
+    Endpoint("GET", "/v1/models", "Lists the models.", response="openai/models"),
+    Endpoint(
+        "GET",
+        "/v1/models/{id}",
+        "Describes one model, by its name or an alias. A name may hold slashes.",
+        response="openai/model",
+    ),
+    Endpoint(
+        "GET",
+        "/health",
+        "Tells how the server and each model are: 200 as long as the process is well.",
+        response="health",
+    ),
+    Endpoint(
+        "GET",
+        "/",
+        "Shows the models and the endpoints: a page for people, JSON for programs that accept it.",
+        response="",
+    ),
+    Endpoint("GET", "/api_documentation.md", "Shows this documentation.", response=""),
+)
