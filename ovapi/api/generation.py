@@ -55,7 +55,7 @@ class GenerationHandler(ApiHandler):
     """A handler that answers with generated text."""
 
     stall_seconds: ClassVar[float] = 60.0
-    """A reader that takes nothing for so long is dropped."""
+    """A reader that has not taken what waits for it within so long is dropped."""
 
     def initialize(self) -> None:
         super().initialize()
@@ -120,8 +120,12 @@ class GenerationHandler(ApiHandler):
             await self._send(_encode(batch, answer))
             ended = events.ended
             batch = await events.drain(self._silence)
-        if not self.gone:
-            self.finish(answer.end())
+        if self.gone:
+            return
+        sent = self.finish(answer.end())
+        if self.request.version == "HTTP/1.0":  # which knows no other end of a stream
+            await sent
+            self.connection.stream.close()
 
     def _open_stream(self, answer: Answer) -> None:
         self.set_header("Content-Type", answer.content_type)

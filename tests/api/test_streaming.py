@@ -83,6 +83,17 @@ async def test_no_usage_unless_asked_for(api: Api) -> None:
     assert all("usage" not in one for one in await stream(api, STREAM))
 
 
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+async def test_http_1_0_ends_a_stream_by_closing(api: Api, connection: str) -> None:
+    api.engine.scripts.append(script("Hi"))
+    request = post(STREAM, Connection=connection).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    async with connect(api.port) as raw:
+        await raw.send(request)
+        _, headers = await raw.head()
+        assert "transfer-encoding" not in headers
+        assert len(events((await raw.rest()).decode())) == 3
+
+
 async def test_three_choices_interleaved(api: Api) -> None:
     running = asyncio.create_task(stream(api, {**WITH_USAGE, "n": 3, "seed": 5}))
     await until(lambda: len(api.engine.sinks) == 3)
