@@ -66,14 +66,19 @@ def keys() -> Keyring:
 
 
 @pytest.fixture
-def api(io_loop: IOLoop, keys: Keyring) -> Iterator[Api]:
+def limits() -> ServerConfig:
+    return LIMITS
+
+
+@pytest.fixture
+def api(io_loop: IOLoop, keys: Keyring, limits: ServerConfig) -> Iterator[Api]:
     model_config = ModelConfig("demo", Path("demo"), aliases=("gpt-4o",), max_queued=8)
-    config = Config(LIMITS, LoggingConfig(), (model_config,), "demo", None, keys)
+    config = Config(limits, LoggingConfig(), (model_config,), "demo", None, keys)
     engine = FakeEngine()
     model = Model(model_config, engine)
     executor = ThreadPoolExecutor(4)
     app = Application(config, ModelRegistry([model], "demo"), SCHEMAS, executor)
-    server = HTTPServer(app, max_header_size=16_384, body_timeout=LIMITS.body_timeout)
+    server = HTTPServer(app, max_header_size=16_384, body_timeout=limits.body_timeout)
     listening, port = bind_unused_port()
     io_loop.run_sync(lambda: server.add_socket(listening))
     yield Api(app, engine, model, port)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ovapi.api.openai_models import ModelList
 from ovapi.auth import Keyring
+from ovapi.config import ServerConfig
 from tests.api.bodies import CHAT, HELLO
-from tests.api.conftest import SCHEMAS, Api
+from tests.api.conftest import LIMITS, SCHEMAS, Api
 from tests.api.fake_engine import script
 from tests.api.raw import connect, post
 
@@ -199,3 +201,47 @@ async def test_foreign_pages_are_403(api: Api, headers: dict[str, Any]) -> None:
     assert response.status_code == 403
     assert "Access-Control-Allow-Origin" not in response.headers
     assert not api.engine.requests
+
+
+class TestOrigins:
+    """A server that lists the origin of a page, and has keys."""
+
+    PAGE = "https://chat.example"
+
+    @pytest.fixture
+    def limits(self) -> ServerConfig:
+        return replace(LIMITS, cors_origins=(self.PAGE,))
+
+    @pytest.fixture
+    def keys(self) -> Keyring:
+        return Keyring.parse("ann sesame", "keys")
+
+    async def test_the_browser_asks_first(self, api: Api) -> None:
+        async with api.client() as client:
+            response = await client.options(CHAT, headers={"Origin": self.PAGE})
+        assert response.status_code == 204
+        assert response.headers["Access-Control-Allow-Origin"] == self.PAGE
+        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+
+    @pytest.mark.parametrize("body", [HELLO, {}, {**HELLO, "stream": True}])
+    async def test_every_answer_can_be_read(self, api: Api, body: dict[str, Any]) -> None:
+        api.engine.scripts.append(script("Hi"))
+        headers = {"Origin": self.PAGE, "Authorization": "Bearer sesame"}
+        async with api.client() as client:
+            response = await client.post(CHAT, json=body, headers=headers)
+        assert response.status_code == (200 if body else 400)
+        assert response.headers["Access-Control-Allow-Origin"] == self.PAGE
+        assert "X-Request-ID" in response.headers["Access-Control-Expose-Headers"]
+
+    async def test_a_refusal_can_be_read(self, api: Api) -> None:
+        async with api.client() as client:
+            response = await client.post(CHAT, json=HELLO, headers={"Origin": self.PAGE})
+        assert response.status_code == 401
+        assert response.headers["Access-Control-Allow-Origin"] == self.PAGE
+
+    async def test_another_page_is_403(self, api: Api) -> None:
+        async with api.client() as client:
+            response = await client.options(CHAT, headers={"Origin": "https://evil.example"})
+        assert response.status_code == 403
+        assert "Access-Control-Allow-Origin" not in response.headers

@@ -179,6 +179,20 @@ async def test_a_later_error_is_an_event(api: Api) -> None:
     assert api.model.in_hand == 0
 
 
+async def test_the_failure_of_one_choice_ends_them_all(api: Api) -> None:
+    running = asyncio.create_task(stream(api, chat(stream=True, n=3)))
+    await until(lambda: len(api.engine.sinks) == 3)
+    first, *others = api.engine.sinks
+    for sink in api.engine.sinks.values():
+        sink(Accepted(7))
+        sink(Delta("Hi"))
+    await asyncio.sleep(0.02)
+    api.engine.sinks[first](Failed(EngineFailed("It broke.")))
+    assert "error" in (await running)[-1]
+    assert sorted(api.engine.cancelled) == sorted(others)
+    assert api.model.in_hand == 0
+
+
 async def test_a_comment_while_there_is_silence(api: Api) -> None:
     async with connect(api.port) as raw:
         await raw.send(post(STREAM))
