@@ -41,7 +41,9 @@ An OpenAI-compatible API for language models on OpenVINO. Point a client of Open
 `http://HOST:PORT/v1`.
 
 Bodies are JSON in UTF-8 with `Content-Type: application/json`, uncompressed, nested at most 64
-deep, without duplicate keys, NaN or infinities. `null` stands for a parameter that is not given.
+deep, without duplicate keys, NaN, infinities or NUL characters. They may have 16 MiB
+(`server.max_body_bytes`) and must arrive within a minute (`server.body_timeout`). `null` stands for
+a parameter that is not given.
 A parameter that the server does not know, or knows and cannot honour, is refused with a 400 that
 names it; one without effect says so in its table. Every answer carries an `X-Request-ID`: the
 request's own, where it sent one of up to 128 letters, digits and `._:-`, else a new one.
@@ -60,13 +62,25 @@ STREAMING = """\
 With `"stream": true` the answer is a stream of [server-sent events][sse]: lines `data: ` with a
 chunk in JSON, each followed by an empty line.
 
-1. Each choice begins with a chunk whose delta is `{"role": "assistant", "content": ""}`. It is
-   sent with the first result: a request that fails before has a real HTTP status.
+1. Each choice begins with a chunk whose delta has the role and an empty content. It is sent with
+   the first result: a request that fails before has a real HTTP status.
 2. Chunks with a piece of the text in `delta.content`. A piece is whole characters, and never part
    of a stop string. The choices of `n` > 1 are interleaved; `index` tells them apart.
 3. Each choice ends with a chunk whose delta is empty and whose `finish_reason` is set.
 4. With `stream_options.include_usage`, one chunk with the usage and no choices.
 5. `data: [DONE]`.
+
+Shortened, that is:
+
+```
+data: {"id": "chatcmpl-1f", …, "choices": [{"index": 0, "delta": {"role": "assistant", …}, …}]}
+
+data: {"id": "chatcmpl-1f", …, "choices": [{"index": 0, "delta": {"content": "Why"}, …}]}
+
+data: {"id": "chatcmpl-1f", …, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+data: [DONE]
+```
 
 While there is nothing to send, a comment line (`: keep-alive`) comes every 15 seconds
 (`server.keepalive_seconds`). If the generation fails after the stream has begun, an event with an
