@@ -1,0 +1,113 @@
+"""OpenAiAnswer: an answer in OpenAI's form, whole or as chunks; a dialect adds its choices."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ovapi.api.failure import openai_error
+from ovapi.api.generation import Batch
+from ovapi.api.openai import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
+from ovapi.core import Delta, Event, Finished, GenerateRequest
+from ovapi.errors import ApiError, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A decoded request: `choices` answers to each of `prompts`, and how to send them."""
+
+    id: str
+    requests: tuple[GenerateRequest, ...]
+    choices: int
+    prompts: int = 1
+    stream: bool = False
+    include_usage: bool = False
+
+
+def streaming(body: Mapping[str, Any]) -> dict[str, bool]:
+    """What `body` says of `stream` and `include_usage`. Raises InvalidRequest."""
+    stream, options = bool(body.get("stream")), body.get("stream_options")
+    if options is not None and not stream:
+        raise InvalidRequest(
+            "'stream_options' goes with 'stream': true only: leave it out or stream.",
+            param="stream_options",
+            code="invalid_value",
+        )
+    return {"stream": stream, "include_usage": bool((options or {}).get("include_usage"))}
+
+
+@dataclass(slots=True)
+class Choice:
+    """What a choice of a whole answer has come to so far."""
+
+    deltas: list[Delta] = field(default_factory=list)
+    finish_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join([delta.text for delta in self.deltas])
+
+
+class OpenAiAnswer(ABC):
+    """One answer to `call`; see `generation.Answer`. Choices are numbered through the prompts."""
+
+    content_type = EVENT_STREAM
+    keep_alive = KEEP_ALIVE
+
+    def __init__(self, call: Call, model: str, kind: str) -> None:
+        self._call = call
+        self._choices = [Choice() for _ in range(call.prompts * call.choices)]
+        self._usage = UsageTally(call.choices)
+        self._head = {
+            "id": call.id,
+            "object": kind,
+            "created": int(time.time()),
+            "model": model,
+            "system_fingerprint": FINGERPRINT,
+        }
+        self._tail: dict[str, None] = {"usage": None} if call.include_usage else {}
+
+    @abstractmethod
+    def pieces(self, index: int, what: Delta | Finished) -> Iterator[dict[str, Any]]:
+        """What chunks say of choice `index` when that happens to it."""
+
+    @abstractmethod
+    def whole(self, index: int, choice: Choice) -> dict[str, Any]:
+        """Choice `index` of a whole answer."""
+
+    # --- streamed ---
+
+    def encode(self, batch: Batch) -> bytes:
+        return b"".join([event(chunk) for one in batch for chunk in self._chunks(*one)])
+
+    def end(self) -> bytes:
+        if not self._call.include_usage:
+            return DONE
+        return event({**self._head, "choices": [], "usage": self._usage.as_json()}) + DONE
+
+    def error(self, error: ApiError) -> bytes:
+        return event(openai_error(error))
+
+    def _chunks(self, index: int, what: Event) -> Iterator[dict[str, Any]]:
+        if isinstance(what, Finished):
+            self._usage.add(index, what.usage)
+        if isinstance(what, (Delta, Finished)):
+            for piece in self.pieces(index, what):
+                yield {**self._head, "choices": [piece], **self._tail}
+
+    # --- whole ---
+
+    def add(self, batch: Batch) -> None:
+        for index, what in batch:
+            if isinstance(what, Delta):
+                self._choices[index].deltas.append(what)
+            elif isinstance(what, Finished):
+                self._choices[index].finish_reason = what.reason
+                self._usage.add(index, what.usage)
+
+    def body(self) -> dict[str, Any]:
+        choices = [self.whole(index, choice) for index, choice in enumerate(self._choices)]
+        return {**self._head, "choices": choices, "usage": self._usage.as_json()}
