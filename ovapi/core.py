@@ -86,9 +86,10 @@ class SamplingParams:
     """How tokens are chosen and when to stop. Ranges are checked at the edge, by the schemas.
 
     `temperature` 0 is greedy. `top_k` 0 considers all tokens. `max_tokens` None means up to the
-    end of the context. `seed` None means a fresh random one for each request. `stop` strings are
-    cut from the text unless `include_stop`. `logprobs` asks for those of the chosen
-    tokens.
+    end of the context; a number that the request itself names (`max_tokens_explicit`) must fit,
+    while a default is cut to what the context leaves. `seed` None means a fresh random one for
+    each request. `stop` strings are cut from the text unless `include_stop`. `logprobs` asks for
+    those of the chosen tokens.
     """
 
     max_tokens: int | None = 900
@@ -108,6 +109,7 @@ class SamplingParams:
     skip_special_tokens: bool = True
     logprobs: bool = False
     beams: BeamSearch | None = None
+    max_tokens_explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def _length(given: Mapping[str, Any]) -> dict[str, Any]:
             code="invalid_value",
         )
     wanted = new if new is not None else old
-    return {} if wanted is None else {"max_tokens": wanted}
+    return {} if wanted is None else {"max_tokens": wanted, "max_tokens_explicit": True}
 
 
 def _check_length(params: SamplingParams) -> None:
