@@ -8,7 +8,7 @@ that decides what a server does; nothing else reads the environment.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,20 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True)
+class AdapterConfig:
+    """A LoRA adapter: its safetensors file, or the folder of it, and how strongly it acts."""
+
+    path: Path
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
 class ModelConfig:
-    """One model to serve; see `ovapi.engine.base.EngineSpec` for what the engine makes of it."""
+    """One model to serve; see `ovapi.engine.base.EngineSpec` for what the engine makes of it.
+
+    An adapter is served as a model of its own: its base model with `adapter`, whose name is
+    then in `parent`.
+    """
 
     name: str
     path: Path
@@ -68,6 +80,8 @@ class ModelConfig:
     properties: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     defaults: SamplingParams = field(default_factory=SamplingParams)
+    parent: str | None = None
+    adapter: AdapterConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -160,11 +174,15 @@ def _keys_of_text(document: YamlDocument, text: str, source: str) -> Keyring:
 def _models(
     document: YamlDocument, base: Path, defaults: SamplingParams
 ) -> tuple[ModelConfig, ...]:
-    """The entries of `models` in their order, then what else lies in `models_dir`, by name."""
+    """The entries of `models` in their order, each before its adapters, then what else lies in
+    `models_dir`, by name."""
     models_dir = base / document.data.get("models_dir", "models")
     entries = document.data.get("models", [])
-    named = [_model(entry, models_dir, base, defaults) for entry in entries]
-    known = {model.path for model in named} | {models_dir / model.name for model in named}
+    named = [
+        model for entry in entries for model in _with_adapters(entry, models_dir, base, defaults)
+    ]
+    own = [model for model in named if model.adapter is None]
+    known = {model.path for model in own} | {models_dir / model.name for model in own}
     found = sorted(file.parent for file in models_dir.glob(f"*/{MODEL_FILE}"))
     models = named + [
         ModelConfig(folder.name, folder, defaults=defaults)
@@ -173,6 +191,22 @@ def _models(
     ]
     _check_names(document, models)
     return tuple(models)
+
+
+def _with_adapters(
+    entry: Mapping[str, Any], models_dir: Path, base: Path, defaults: SamplingParams
+) -> list[ModelConfig]:
+    """The model of an entry, then one for each of its adapters."""
+    given = dict(entry)
+    adapters = given.pop("adapters", ())
+    model = _model(given, models_dir, base, defaults)
+    return [model, *(_adapter(model, adapter, base) for adapter in adapters)]
+
+
+def _adapter(model: ModelConfig, given: Mapping[str, Any], base: Path) -> ModelConfig:
+    """The model once more, with the adapter and under its name."""
+    adapter = AdapterConfig(base / given["path"], given.get("alpha", 1.0))
+    return replace(model, name=given["name"], aliases=(), parent=model.name, adapter=adapter)
 
 
 def _model(
@@ -194,13 +228,25 @@ def _check_names(document: YamlDocument, models: Sequence[ModelConfig]) -> None:
     """Names and aliases share one space: each may stand for one model only."""
     seen: set[str] = set()
     problems = []
-    for index, model in enumerate(models):
+    for place, model in zip(_places(models), models, strict=True):
         for name in (model.name, *model.aliases):
             if name in seen:
-                problems.append(document.error(("models", index), f"'{name}' is taken already"))
+                problems.append(document.error(place, f"'{name}' is taken already"))
             seen.add(name)
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def _places(models: Sequence[ModelConfig]) -> Iterator[tuple[str | int, ...]]:
+    """Where in the file each model stands, or would stand."""
+    entry, adapter = -1, 0
+    for model in models:
+        if model.adapter is None:
+            entry, adapter = entry + 1, 0
+            yield "models", entry
+        else:
+            yield "models", entry, "adapters", adapter
+            adapter += 1
 
 
 def _default_model(document: YamlDocument, models: Sequence[ModelConfig]) -> str | None:

@@ -116,7 +116,7 @@ class SamplingParams:
 class GenerateRequest:
     """One generation: one engine request, giving one choice (or `beams.results` choices).
 
-    `id` is unique among live requests of a server. `adapter` names a LoRA adapter of the model.
+    `id` is unique among live requests of a server.
     `echo` puts the prompt's text before the generated text; `truncate_prompt_tokens` keeps only
     the last so many tokens of the prompt.
     """
@@ -124,7 +124,6 @@ class GenerateRequest:
     id: str
     prompt: Prompt
     sampling: SamplingParams
-    adapter: str | None = None
     echo: bool = False
     truncate_prompt_tokens: int | None = None
 

@@ -21,7 +21,7 @@ from tornado.netutil import bind_sockets
 from ovapi import __version__
 from ovapi.app import Application
 from ovapi.config import Config, ModelConfig, TlsConfig
-from ovapi.engine.base import EngineSpec, EngineState, make_engine
+from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, make_engine
 from ovapi.models import Model, ModelRegistry
 from ovapi.origin import is_loopback
 from ovapi.schema import Schemas
@@ -54,6 +54,7 @@ class Server:
         return Model(entry, engine)
 
     def _spec(self, entry: ModelConfig) -> EngineSpec:
+        adapter = entry.adapter
         return EngineSpec(
             name=entry.name,
             path=entry.path,
@@ -62,6 +63,7 @@ class Server:
             cache_bytes=entry.cache_bytes,
             compile_cache=self.config.compile_cache,
             properties=entry.properties,
+            adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
             max_running=entry.max_running,
             max_batched_tokens=entry.max_batched_tokens,
             log_level=self.config.logging.level,

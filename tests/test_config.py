@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ovapi.config import ConfigError, ModelConfig, ServerConfig, TlsConfig, load
+from ovapi.config import AdapterConfig, ConfigError, ModelConfig, ServerConfig, TlsConfig, load
 from ovapi.core import SamplingParams
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +61,39 @@ def test_entries_refine_found_models_and_add_others(tmp_path: Path) -> None:
     assert found.path == tmp_path / "models" / "found"
 
 
+def test_adapters_are_models_of_their_own(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """
+        models:
+          - name: base
+            aliases: [alias]
+            max_running: 4
+            defaults: {temperature: 0}
+            adapters:
+              - {name: pirate, path: adapters/pirate, alpha: 0.5}
+              - {name: poet, path: /poet.safetensors}
+        """,
+    )
+    base, pirate, poet = load(file).models
+    assert (base.parent, base.adapter) == (None, None)
+    assert pirate == replace(
+        base,
+        name="pirate",
+        aliases=(),
+        parent="base",
+        adapter=AdapterConfig(tmp_path / "adapters" / "pirate", 0.5),
+    )
+    assert poet.adapter == AdapterConfig(Path("/poet.safetensors"))
+
+
+def test_an_adapter_hides_no_folder_of_its_name(tmp_path: Path) -> None:
+    model_folder(tmp_path, "pirate")
+    file = write(tmp_path, "models: [{name: base, adapters: [{name: pirate, path: p}]}]")
+    with pytest.raises(ConfigError, match="'pirate' is taken already"):
+        load(file)
+
+
 def test_the_command_line_wins(tmp_path: Path) -> None:
     file = write(tmp_path, "server: {host: 0.0.0.0, port: 1}")
     server = load(file, port=0).server
@@ -74,6 +108,11 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("\nmodels:\n- name: a\n  device: TPU\n", "models[0].device (line 4)"),
         ("models:\n- device: CPU\n", "models[0]"),
         ("models: [{name: a}, {name: a}]\n", "models[1] (line 1): 'a' is taken"),
+        (
+            "models:\n- name: a\n  adapters:\n  - {name: b, path: p}\n  - {name: a, path: p}\n",
+            "models[0].adapters[1] (line 5): 'a' is taken",
+        ),
+        ("models: [{name: a, adapters: [{name: b}]}]\n", "models[0].adapters[0]"),
         ("default_model: x\n", "default_model (line 1): there is no model 'x'"),
         ("a: 1\na: 2\n", "a (line 2): given twice"),
         ("defaults:\n  temperature: warm\n", "defaults.temperature (line 2)"),

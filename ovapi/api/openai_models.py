@@ -31,5 +31,7 @@ def describe(model: Model) -> dict[str, Any]:
         "object": "model",
         "created": model.created,
         "owned_by": "ovapi",
+        "root": model.config.parent or model.name,
+        "parent": model.config.parent,
         "max_model_len": info.context if info is not None else None,
     }

@@ -16,6 +16,14 @@ Post = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterSpec:
+    """A LoRA adapter, part of a model for good: its safetensors file, and how strongly it acts."""
+
+    path: Path
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSpec:
     """All that an engine process needs to know to serve one model.
 
@@ -30,6 +38,7 @@ class EngineSpec:
     cache_bytes: int | None = None
     compile_cache: Path | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    adapter: AdapterSpec | None = None
     max_running: int = 64
     max_batched_tokens: int = 256
     log_level: str = "INFO"

@@ -24,6 +24,7 @@ async def test_models(api: Api) -> None:
     body = await get(api, "/v1/models", "openai/models")
     assert [one["id"] for one in body["data"]] == ["demo"]
     assert body["data"][0]["max_model_len"] == 4096
+    assert (body["data"][0]["root"], body["data"][0]["parent"]) == ("demo", None)
 
 
 @pytest.mark.parametrize("name", ["demo", "gpt-4o"])
