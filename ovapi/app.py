@@ -9,19 +9,36 @@ import tornado.web
 from ovapi.api.access_log import log_access
 from ovapi.api.health import Health
 from ovapi.api.index import Documentation, Favicon, Index
+from ovapi.api.ollama import OllamaUnknownPath
+from ovapi.api.ollama_chat import Chat
+from ovapi.api.ollama_generate import Generate
+from ovapi.api.ollama_models import Running, Show, Tags, Version
 from ovapi.api.openai_chat import ChatCompletions
+from ovapi.api.openai_completions import Completions
 from ovapi.api.openai_models import ModelDetail, ModelList
 from ovapi.api.services import Services
+from ovapi.api.tokenization import Detokenize, Tokenize
 from ovapi.api.unknown import UnknownPath
 from ovapi.config import Config
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
 from ovapi.schema import Schemas
 
+# OpenVINO Model Server has OpenAI's paths under /v3
 ROUTES = [
-    (r"/v1/chat/completions", ChatCompletions),
-    (r"/v1/models", ModelList),
-    (r"/v1/models/(.+)", ModelDetail),
+    (r"/v[13]/chat/completions", ChatCompletions),
+    (r"/v[13]/completions", Completions),
+    (r"/v[13]/models", ModelList),
+    (r"/v[13]/models/(.+)", ModelDetail),
+    (r"/tokenize", Tokenize),
+    (r"/detokenize", Detokenize),
+    (r"/api/generate", Generate),
+    (r"/api/chat", Chat),
+    (r"/api/tags", Tags),
+    (r"/api/show", Show),
+    (r"/api/ps", Running),
+    (r"/api/version", Version),
+    (r"/api/.*", OllamaUnknownPath),
     (r"/health", Health),
     (r"/", Index),
     (r"/api_documentation\.md", Documentation),

@@ -169,9 +169,13 @@ class ApiHandler(RequestHandler):
             self.set_header("Content-Length", sum(map(len, self._write_buffer)))
             self.flush()
 
+    def check_body_headers(self) -> None:
+        """Raise UnsupportedMediaType unless the headers announce a body that we read."""
+        check_headers(self.request.headers)
+
     async def read_json(self, schema: str) -> dict[str, Any]:
         """The body, checked against `schema`. Raises InvalidRequest or UnsupportedMediaType."""
-        check_headers(self.request.headers)
+        self.check_body_headers()
         data, schemas = bytes(self._body), self.services.schemas
         self._body.clear()
         if len(data) <= OFFLOAD_BYTES:

@@ -20,17 +20,24 @@ LONGEST_NAME = 80
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raise UnsupportedMediaType unless the headers announce plain JSON in UTF-8."""
-    kind, *parameters = (
-        part.strip().lower() for part in headers.get("Content-Type", "").split(";")
-    )
-    if kind != "application/json":
+    if _media_type(headers)[0] != "application/json":
         raise UnsupportedMediaType("The Content-Type must be application/json.")
-    for parameter in parameters:
+    check_encoding(headers)
+
+
+def check_encoding(headers: Mapping[str, str]) -> None:
+    """Raise UnsupportedMediaType if the headers announce anything but plain UTF-8."""
+    for parameter in _media_type(headers)[1:]:
         name, _, value = parameter.partition("=")
         if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("The charset must be utf-8.")
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("The body must not be compressed: leave out Content-Encoding.")
+
+
+def _media_type(headers: Mapping[str, str]) -> list[str]:
+    """The parts of the Content-Type, in lower case."""
+    return [part.strip().lower() for part in headers.get("Content-Type", "").split(";")]
 
 
 def parse(data: bytes) -> dict[str, Any]:

@@ -6,6 +6,9 @@ import json
 import json.encoder
 from typing import Any
 
+UNLIKELIEST = -9999.0
+"""OpenAI's figure for a log-probability of about nothing: JSON has no minus infinity."""
+
 _SLOW = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -28,3 +31,8 @@ _encode = _make_encoder()
 def encode_json(value: Any) -> str:
     """`value` as JSON. Raises ValueError for what JSON cannot say, such as NaN."""
     return _SLOW.encode(value) if _encode is None else "".join(_encode(value, 0))
+
+
+def json_logprob(value: float | None) -> float | None:
+    """A log-probability as JSON can say it; None: not known."""
+    return None if value is None else max(value, UNLIKELIEST)

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.json_text import encode_json
+from ovapi.api.json_text import encode_json, json_logprob
 from ovapi.core import TokenLogprob, Usage
 
 FINGERPRINT = f"ovapi-{__version__}"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
-UNLIKELIEST = -9999.0
-"""OpenAI's figure for a probability of about nothing: JSON has no minus infinity."""
 
 
 def new_id(prefix: str) -> str:
@@ -63,7 +61,7 @@ def token_logprobs(tokens: Iterable[TokenLogprob]) -> list[dict[str, Any]]:
     return [
         {
             "token": token.token,
-            "logprob": None if token.logprob is None else max(token.logprob, UNLIKELIEST),
+            "logprob": json_logprob(token.logprob),
             "bytes": list(token.bytes),
             "top_logprobs": [],
         }

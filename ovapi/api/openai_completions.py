@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from ovapi.api.generation import GenerationHandler
-from ovapi.api.openai import UNLIKELIEST, new_id
+from ovapi.api.json_text import json_logprob
+from ovapi.api.openai import new_id
 from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, streaming
 from ovapi.api.openai_sampling import sampling, seeded
 from ovapi.core import (
@@ -38,7 +39,7 @@ class Completions(GenerationHandler):
 def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> Call:
     """A body that has passed the schema → what to ask of the engine. Raises InvalidRequest.
 
-    Choice i of prompt p is number p × `n` + i.
+    Choice i of prompt p is number p * `n` + i.
     """
     params = replace(sampling(body, defaults), logprobs=body.get("logprobs") is not None)
     _check(body, params)
@@ -121,7 +122,7 @@ class CompletionAnswer(OpenAiAnswer):
         likeliest = [_likeliest(token, delta) for delta in deltas for token in delta.logprobs]
         return {
             "tokens": [token.token for token in tokens],
-            "token_logprobs": [_logprob(token) for token in tokens],
+            "token_logprobs": [json_logprob(token.logprob) for token in tokens],
             "top_logprobs": likeliest if self._alternatives else None,
             "text_offset": [self._offsets[index].next(token.bytes) for token in tokens],
         }
@@ -140,10 +141,6 @@ class _Offsets:
         return start
 
 
-def _logprob(token: TokenLogprob) -> float | None:
-    return None if token.logprob is None else max(token.logprob, UNLIKELIEST)
-
-
 def _likeliest(token: TokenLogprob, delta: Delta) -> dict[str, float | None] | None:
     """Greedy, a generated token is the likeliest; of the echoed prompt nobody knows."""
-    return {token.token: _logprob(token)} if delta.token_ids else None
+    return {token.token: json_logprob(token.logprob)} if delta.token_ids else None

@@ -1,0 +1,81 @@
+"""POST /tokenize and /detokenize: text and token ids of a model, as vLLM serves them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from ovapi.api.base import ApiHandler
+from ovapi.api.openai_messages import messages
+from ovapi.core import ChatPrompt, Prompt, TextPrompt
+from ovapi.errors import InvalidRequest
+
+Detokenizer = Callable[[Sequence[int]], Awaitable[str]]
+
+
+class Tokenize(ApiHandler):
+    async def post(self) -> None:
+        body = await self.read_json("tokenize_request")
+        model = self.services.registry.get(body.get("model"))
+        prompt = decode(body)
+        model.check_ready()
+        info = model.engine.state.info
+        assert info is not None
+        ids = await model.engine.tokenize(prompt, body.get("add_special_tokens") is not False)
+        texts = (
+            await _texts(model.engine.detokenize, ids) if body.get("return_token_strs") else None
+        )
+        self.write_json(
+            {
+                "count": len(ids),
+                "max_model_len": info.context,
+                "tokens": ids,
+                "token_strs": texts,
+            }
+        )
+
+
+class Detokenize(ApiHandler):
+    async def post(self) -> None:
+        body = await self.read_json("detokenize_request")
+        model = self.services.registry.get(body.get("model"))
+        model.check_ready()
+        self.write_json({"prompt": await model.engine.detokenize(body["tokens"])})
+
+
+def decode(body: Mapping[str, Any]) -> Prompt:
+    """The text or the conversation of a body. Raises InvalidRequest for both or none."""
+    text, items = body.get("prompt"), body.get("messages")
+    if text is None and items is None:
+        _refuse("prompt", "or 'messages' is required", "missing_required_parameter")
+    if text is not None and items is not None:
+        _refuse("messages", "does not go with 'prompt': send one of them")
+    if items is None:
+        _check_absent(body, "prompt", "add_generation_prompt", "chat_template_kwargs")
+        return TextPrompt(str(text))
+    _check_absent(body, "messages", "add_special_tokens")
+    return ChatPrompt(
+        messages(items),
+        template_args=dict(body.get("chat_template_kwargs") or {}),
+        add_generation_prompt=body.get("add_generation_prompt") is not False,
+    )
+
+
+def _check_absent(body: Mapping[str, Any], kind: str, *names: str) -> None:
+    """Refuse what asks for something that does not apply to this kind of prompt."""
+    for name in names:
+        if body.get(name):
+            _refuse(name, f"does not go with '{kind}': leave it out")
+
+
+def _refuse(param: str, problem: str, code: str = "invalid_value") -> NoReturn:
+    raise InvalidRequest(f"'{param}' {problem}.", param=param, code=code)
+
+
+async def _texts(detokenize: Detokenizer, ids: Sequence[int]) -> list[str]:
+    """The text of each token alone; each different one is asked for once."""
+    different = list(dict.fromkeys(ids))
+    texts = await asyncio.gather(*(detokenize([token]) for token in different))
+    text_of = dict(zip(different, texts, strict=True))
+    return [text_of[token] for token in ids]
