@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from ovapi import __version__
-from ovapi.config import MODEL_FILE, Config, ConfigError, ModelConfig, load
+from ovapi.config import MODEL_FILE, Config, ModelConfig, load
+from ovapi.yaml_document import ConfigError
 
 
 def main(argv: list[str] | None = None) -> int:

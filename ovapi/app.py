@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 import tornado.web
@@ -67,14 +68,12 @@ class Application(tornado.web.Application):
             services=self.services,
         )
 
-    @property
-    def draining(self) -> bool:
-        """Set it to refuse new requests with 503; those in hand go on."""
-        return self.services.draining
-
-    @draining.setter
-    def draining(self, value: bool) -> None:
-        self.services.draining = value
+    def drain(self, on_idle: Callable[[], None]) -> None:
+        """Refuse new requests with 503; `on_idle` is called once none is in hand any more."""
+        self.services.draining = True
+        self.services.on_idle = on_idle
+        if not self.active:
+            on_idle()
 
     @property
     def active(self) -> int:

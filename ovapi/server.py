@@ -29,8 +29,6 @@ from ovapi.stream import Bridge
 
 log = logging.getLogger("ovapi.server")
 
-DRAIN_POLL_SECONDS = 0.05
-
 
 class Server:
     """One server process, from listening to its exit status."""
@@ -46,7 +44,8 @@ class Server:
         self.app = Application(config, self.registry, Schemas(), self.executor)
         self.http = self._http_server()
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        # Nothing more to wait for: no request is in hand, or a second signal has come.
+        self._over = asyncio.Event()
 
     def _model(self, entry: ModelConfig) -> Model:
         engine = make_engine(entry.engine, self._spec(entry), self.executor, self._post)
@@ -101,7 +100,7 @@ class Server:
     def stop(self) -> None:
         """Begin to drain; called again, give up what is in flight."""
         if self._stop.is_set():
-            self._hurry.set()
+            self._over.set()
         self._stop.set()
 
     def _announce(self) -> None:
@@ -118,13 +117,12 @@ class Server:
         log.info("what is here and how to use it: %s/", url)
 
     async def _drain(self) -> None:
-        self.app.draining = True
+        self.app.drain(on_idle=self._over.set)
         seconds = self.config.server.drain_seconds
         log.info("stopping: %d requests in flight, up to %g s", self.app.active, seconds)
         try:
             async with asyncio.timeout(seconds):
-                while self.app.active and not self._hurry.is_set():
-                    await asyncio.sleep(DRAIN_POLL_SECONDS)
+                await self._over.wait()
         except TimeoutError:
             log.warning("%d requests did not end in time and are given up", self.app.active)
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from ovapi.config import AdapterConfig, ConfigError, ModelConfig, ServerConfig, TlsConfig, load
+from ovapi.config import AdapterConfig, ModelConfig, ServerConfig, TlsConfig, load
 from ovapi.core import SamplingParams
+from ovapi.yaml_document import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -244,7 +244,7 @@ class ApiHandler(RequestHandler):
     def _leave(self) -> None:
         if self._counted:
             self._counted = False
-            self.services.active -= 1
+            self.services.leave()
 
 
 def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:

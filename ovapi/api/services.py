@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -22,3 +23,10 @@ class Services:
     origins: OriginPolicy
     draining: bool = False
     active: int = 0
+    on_idle: Callable[[], None] = lambda: None
+
+    def leave(self) -> None:
+        """A request has ended."""
+        self.active -= 1
+        if not self.active:
+            self.on_idle()

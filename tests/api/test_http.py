@@ -108,7 +108,7 @@ async def test_the_request_id(api: Api, given: str, kept: bool) -> None:
 
 
 async def test_draining_refuses_what_is_new(api: Api) -> None:
-    api.app.draining = True
+    api.app.drain(on_idle=lambda: None)
     async with api.client() as client:
         refused = await client.post(CHAT, json=HELLO)
         models = await client.get("/v1/models")
