@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ovapi.endpoints import BOLD, CODES, ENDPOINTS, ERRORS, INTRODUCTION, Endpoint
+from ovapi.endpoint import Endpoint
+from ovapi.endpoints import BOLD, CODES, ENDPOINTS, ERRORS, INTRODUCTION
 from ovapi.errors import ApiError
 from ovapi.schema import Schemas
 from ovapi.violation import Schema
@@ -50,8 +51,9 @@ def _refused(schema: Schema) -> Iterator[str]:
     """The parameters that are known and cannot be honoured."""
     found = [one for one in _walk(schema) if one.schema.get("x-support") == "refused"]
     rows = [[f"`{one.name}`", one.schema["description"], _hint(one.schema)] for one in found]
-    yield "Known, and refused with a 400 `unsupported_parameter`:\n"
-    yield _table(["Parameter", "What it is", "Instead"], rows)
+    if rows:
+        yield "Known, and refused with a 400 `unsupported_parameter`:\n"
+        yield _table(["Parameter", "What it is", "Instead"], rows)
 
 
 def _hint(schema: Schema) -> str:

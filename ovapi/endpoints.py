@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-URL = "http://127.0.0.1:8000"
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A section: what the endpoint does, an example, and the schemas of what goes in and out."""
-
-    verb: str
-    path: str
-    text: str
-    response: str
-    request: str | None = None
-    chunk: str | None = None
-    example: Mapping[str, Any] | None = None
-    notes: str = ""
-
-    def curl(self) -> str:
-        """The example as a command line, which a test runs."""
-        path = self.path.replace("{id}", "ovapi-demo")
-        command = f"curl {URL}{path}"
-        if self.example is None:
-            return command
-        body = shlex.quote(json.dumps(self.example, indent=2, ensure_ascii=False))
-        return f"{command} \\\n  -H 'Content-Type: application/json' \\\n  -d {body}"
-
+from ovapi.endpoint import Endpoint
+from ovapi.ollama_endpoints import OLLAMA
 
 INTRODUCTION = """\
 # API
 
 An OpenAI-compatible API for language models on OpenVINO. Point a client of OpenAI's API at
-`http://HOST:PORT/v1`.
+`http://HOST:PORT/v1`; `/v3` in its place works too.
+
+Clients of [Ollama's API][ollama] work unchanged with `http://HOST:PORT`. There the names of models
+may end in `:latest`, errors are `{"error": "…"}`, a full queue is a 503, and a body need not
+announce its `Content-Type`, unless it comes from a browser. Models are neither fetched nor changed:
+`/api/pull` and its like are a 404.
 
 Bodies are JSON in UTF-8 with `Content-Type: application/json`, uncompressed, nested at most 64
 deep, without duplicate keys, NaN, infinities or NUL characters. They may have 16 MiB
@@ -54,6 +30,8 @@ its own names (`server.allowed_hosts` adds some), and pages of other origins may
 where `server.cors_origins` lists them; else the answer is a 403.
 
 This page is generated from the schemas that requests are checked against: see `make docs`.
+
+[ollama]: https://github.com/ollama/ollama/blob/main/docs/api.md
 """
 
 STREAMING = """\
@@ -90,6 +68,13 @@ connection cancels its request.
 [sse]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+COMPLETION_STREAMING = """\
+### Streaming
+
+With `"stream": true` the answer is a stream as that of chat, with the text in `text`. There is no
+chunk before the first piece of text.
+"""
+
 BOLD = """\
 Required ones are **bold**. The defaults are those of a model without `defaults` of its own in the
 configuration.
@@ -124,6 +109,32 @@ ENDPOINTS = (
         },
         notes=STREAMING,
     ),
+    Endpoint(
+        "POST",
+        "/v1/completions",
+        "Continues texts, without a chat template.",
+        request="openai/completion_request",
+        response="openai/completion_response",
+        chunk="openai/completion_chunk",
+        example={"model": "ovapi-demo", "prompt": "Once upon a time", "max_tokens": 20},
+        notes=COMPLETION_STREAMING,
+    ),
+    Endpoint(
+        "POST",
+        "/tokenize",
+        "Shows the token ids of a text or of a conversation.",
+        request="tokenize_request",
+        response="tokenize_response",
+        example={"model": "ovapi-demo", "prompt": "Hello!"},
+    ),
+    Endpoint(
+        "POST",
+        "/detokenize",
+        "Shows the text of token ids.",
+        request="detokenize_request",
+        response="detokenize_response",
+        example={"model": "ovapi-demo", "tokens": [40, 69, 76]},
+    ),
     Endpoint("GET", "/v1/models", "Lists the models.", response="openai/models"),
     Endpoint(
         "GET",
@@ -143,5 +154,6 @@ ENDPOINTS = (
         "Shows the models and the endpoints: a page for people, JSON for programs that accept it.",
         response="",
     ),
+    *OLLAMA,
     Endpoint("GET", "/api_documentation.md", "Shows this documentation.", response=""),
 )

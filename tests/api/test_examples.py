@@ -8,7 +8,8 @@ import shutil
 
 import pytest
 
-from ovapi.endpoints import ENDPOINTS, URL, Endpoint
+from ovapi.endpoint import URL, Endpoint
+from ovapi.endpoints import ENDPOINTS
 from tests.api.conftest import SCHEMAS, Api
 from tests.api.fake_engine import script
 
