@@ -1,0 +1,250 @@
+"""Batcher: many requests in one ContinuousBatchingPipeline, a step at a time.
+
+It runs in the engine process, in one thread, and knows nothing of pipes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ovapi.core import Accepted, Event, Failed, FinishReason, GenerateRequest
+from ovapi.engine import sampling
+from ovapi.engine.base import EngineStats
+from ovapi.engine.generation import Generation
+from ovapi.engine.intake import Intake, Prepared
+from ovapi.errors import ApiError, EngineFailed
+
+log = logging.getLogger(__name__)
+
+Tagged = tuple[str, Event]
+
+
+@dataclass(slots=True)
+class _Running:
+    """A request inside the pipeline. Dropping `handle` would stop it."""
+
+    prepared: Prepared
+    handle: Any
+    generation: Generation
+    echoed: bool
+
+    @property
+    def id(self) -> str:
+        return self.prepared.request.id
+
+    @property
+    def width(self) -> int:
+        beams = self.prepared.request.sampling.beams
+        return beams.width if beams else 1
+
+
+class Batcher:
+    """`build` makes the pipeline, again if it breaks. At most `max_running` sequences at a time.
+
+    `submit` and `cancel` only take note; `step` does the work and gives the events of all.
+    """
+
+    def __init__(
+        self, genai: Any, build: Callable[[], Any], intake: Intake, max_running: int
+    ) -> None:
+        self._genai = genai
+        self._build = build
+        self.intake = intake
+        self._max_running = max_running
+        self._pipeline = build()
+        self._numbers = itertools.count()
+        self._waiting: dict[str, Prepared] = {}
+        self._running: dict[str, _Running] = {}
+        self._events: deque[Tagged] = deque()
+        self._settled = True
+
+    @property
+    def busy(self) -> bool:
+        """There is something for `step` to do."""
+        return bool(self._running or self._waiting or self._events) or not self._settled
+
+    @property
+    def stats(self) -> EngineStats:
+        usage = self._pipeline.get_metrics().cache_usage / 100
+        return EngineStats(len(self._running), len(self._waiting), usage)
+
+    def submit(self, request: GenerateRequest) -> None:
+        """Queue the request. Its Accepted or Failed comes with the next step."""
+        try:
+            prepared = self.intake.prepare(request)
+        except ApiError as error:
+            self._events.append((request.id, Failed(error)))
+            return
+        except Exception:
+            log.exception("request %s could not be prepared", request.id)
+            self._fail(request.id, "The request could not be prepared.")
+            return
+        self._waiting[request.id] = prepared
+        self._events.append((request.id, Accepted(len(prepared.ids))))
+
+    def cancel(self, request_id: str) -> None:
+        self._waiting.pop(request_id, None)
+        running = self._running.get(request_id)
+        if running is not None:
+            self._drop(running)
+
+    def step(self) -> list[Tagged]:
+        """Admit who fits, take one step, and give the events since the last one.
+
+        Raises if the pipeline is broken beyond repair.
+        """
+        self._admit()
+        try:
+            self._step()
+        except Exception as error:  # noqa: BLE001 whatever it is, the engine must go on
+            self._recover(error)
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def _step(self) -> None:
+        # a step without requests frees the blocks of those that were cancelled
+        if self._running or not self._settled:
+            self._settled = not self._running
+            self._pipeline.step()
+        for running in list(self._running.values()):
+            self._collect(running)
+
+    def _admit(self) -> None:
+        """First come, first served; a wide beam search waits for its turn like everybody."""
+        room = self._max_running - sum(running.width for running in self._running.values())
+        while self._waiting:
+            prepared = next(iter(self._waiting.values()))
+            running = _Running(prepared, None, self.intake.generation(prepared), False)
+            room -= running.width
+            if room < 0 and self._running:
+                return
+            del self._waiting[running.id]
+            self._add(running)
+
+    def _add(self, running: _Running) -> None:
+        prepared = running.prepared
+        try:
+            config = sampling.make_config(
+                self._genai,
+                prepared.request.sampling,
+                self.intake.eos_ids,
+                prepared.limit,
+                echo=prepared.echoes_logprobs,
+            )
+            ids = _tensor(prepared.ids)
+            running.handle = self._pipeline.add_request(next(self._numbers), ids, config)
+        except Exception:
+            log.exception("request %s was refused by the pipeline", running.id)
+            self._fail(running.id, "The engine refused the request.")
+            return
+        self._running[running.id] = running
+
+    def _collect(self, running: _Running) -> None:
+        """Read what the last step made for this request; `read` would block without output."""
+        if running.handle.can_read():
+            outputs = running.handle.read()
+            if running.prepared.request.sampling.beams is None:
+                self._take(running, next(iter(outputs.values())))
+            else:
+                self._take_beams(running, outputs.values())
+        elif running.handle.get_status() != self._genai.GenerationStatus.RUNNING:
+            log.warning("request %s ran out of cache", running.id)
+            self._drop(running)
+            self._fail(running.id, "The engine ran out of cache memory for this request.")
+
+    def _take(self, running: _Running, output: Any) -> None:
+        ids: list[int] = output.generated_ids
+        logprobs: list[float] = output.generated_log_probs
+        if running.prepared.request.echo and not running.echoed:
+            ids, logprobs = self._echo(running, running.generation, ids, logprobs)
+            running.echoed = True
+        events = running.generation.take(ids, logprobs, self._reason(output))
+        self._events.extend((running.id, event) for event in events)
+        if running.generation.ended:
+            self._drop(running)
+
+    def _take_beams(self, running: _Running, outputs: Any) -> None:
+        """All beams come at once, at the end, in no order and more than were asked for."""
+        prepared = running.prepared
+        beams = prepared.request.sampling.beams
+        assert beams is not None
+        best = sorted(outputs, key=lambda output: output.score, reverse=True)[: beams.results]
+        for index, output in enumerate(best):
+            generation = self.intake.generation(prepared, index)
+            ids, logprobs = output.generated_ids, output.generated_log_probs
+            if prepared.request.echo:
+                ids, logprobs = self._echo(running, generation, ids, logprobs)
+            reason = self._reason(output) or "length"
+            for event in generation.take(ids, logprobs, reason):
+                self._events.append((running.id, event))
+        self._drop(running)
+
+    def _echo(
+        self, running: _Running, generation: Generation, ids: list[int], logprobs: list[float]
+    ) -> tuple[list[int], list[float]]:
+        """Give the prompt; return what was generated. Both are in the first output together."""
+        prepared = running.prepared
+        known: list[float] = []
+        if prepared.echoes_logprobs:
+            ids = ids[len(prepared.ids) :]
+            border = len(logprobs) - len(ids)
+            known, logprobs = logprobs[:border], logprobs[border:]
+        echo = generation.echo(prepared.echo, prepared.ids, known)
+        self._events.append((running.id, echo))
+        return ids, logprobs
+
+    def _reason(self, output: Any) -> FinishReason | None:
+        reasons = self._genai.GenerationFinishReason
+        if output.finish_reason == reasons.NONE:
+            return None
+        return "length" if output.finish_reason == reasons.LENGTH else "stop"
+
+    def _drop(self, running: _Running) -> None:
+        """Take a request out of the pipeline, finished or not; the next step frees its blocks."""
+        running.handle.cancel()
+        del self._running[running.id]
+        self._settled = False
+
+    def _fail(self, request_id: str, message: str) -> None:
+        self._events.append((request_id, Failed(EngineFailed(message))))
+
+    def _recover(self, error: Exception) -> None:
+        """A step that raised leaves every request in the pipeline useless, those waiting not."""
+        log.error("a step failed with %d requests: %s", len(self._running), error)
+        for running in list(self._running.values()):
+            self._drop(running)
+            self._fail(running.id, "The engine failed while it generated. Please try again.")
+        self._settled = True
+        if not self._works():
+            log.error("the pipeline is broken: building it again")
+            self._pipeline = None
+            self._pipeline = self._build()
+
+    def _works(self) -> bool:
+        """One step clears the cancelled requests; then a token must come out."""
+        try:
+            self._pipeline.step()
+            return any(self._probe())
+        except Exception as error:  # noqa: BLE001
+            log.error("it did not recover: %s", error)
+            return False
+
+    def _probe(self) -> Iterator[bool]:
+        config = self._genai.GenerationConfig()
+        config.max_new_tokens = 1
+        handle = self._pipeline.add_request(next(self._numbers), _tensor([0]), config)
+        self._pipeline.step()
+        yield handle.can_read()
+
+
+def _tensor(ids: list[int]) -> Any:
+    import numpy
+    import openvino
+
+    return openvino.Tensor(numpy.array([ids], dtype=numpy.int64))

@@ -1,0 +1,226 @@
+"""ProcessEngine: the parent side of an engine process. Nothing here imports OpenVINO.
+
+Two threads meet: the supervisor, a thread of the executor, owns the child from spawn to reaping
+and reads the pipe; everything else belongs to the event loop's thread. The supervisor hands over
+what it reads by `post`, one call a message; the loop's side sends commands through the child's
+queue, which never blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
+from ovapi.core import Delta, Event, Failed, Finished, GenerateRequest, Prompt, Sink
+from ovapi.engine.base import EngineSpec, EngineState, EngineStats, Post
+from ovapi.engine.child import Child
+from ovapi.engine.protocol import (
+    Answer,
+    Cancel,
+    Detokenize,
+    LoadFailed,
+    Ready,
+    Report,
+    Stepped,
+    Submit,
+    Tokenize,
+)
+from ovapi.errors import ApiError, Draining, EngineFailed, ModelLoading
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 30.0
+_LOAD_RETRY = 300.0
+_HEALTHY_SECONDS = 60.0
+_STOP_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class Live:
+    """A request in the child's hands, with all that is needed to continue it elsewhere."""
+
+    request: GenerateRequest
+    sink: Sink
+    ids: tuple[int, ...] = ()
+    open: int = 1
+
+    def deliver(self, event: Event) -> bool:
+        """Pass the event on; true if it was the request's last."""
+        if isinstance(event, Delta) and self.open == 1:
+            self.ids += event.token_ids
+        if isinstance(event, Finished):
+            self.open -= 1
+        self.sink(event)
+        return isinstance(event, Failed) or self.open == 0
+
+
+class ProcessEngine:
+    """See `ovapi.engine.base.Engine`. Restarts its process with back-off when it dies."""
+
+    def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
+        self.state = EngineState("loading")
+        self.stats = EngineStats()
+        self.on_state: Callable[[EngineState], None] = lambda state: None
+        self._spec = spec
+        self._executor = executor
+        self._post = post
+        self._live: dict[str, Live] = {}
+        self._answers: dict[int, asyncio.Future[tuple[int, ...] | str]] = {}
+        self._numbers = itertools.count()
+        self._child: Child | None = None  # set by the supervisor, read by the loop
+        self._closing = threading.Event()
+        self._supervisor: Future[None] | None = None
+
+    # -- the loop's thread ---------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._supervisor = self._executor.submit(self._supervise)
+
+    def submit(self, request: GenerateRequest, sink: Sink) -> None:
+        if self.state.status != "ready" or self._child is None:
+            sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
+            return
+        beams = request.sampling.beams
+        self._live[request.id] = Live(request, sink, open=beams.results if beams else 1)
+        self._child.send(Submit(request))
+
+    def cancel(self, request_id: str) -> None:
+        if self._live.pop(request_id, None) is not None and self._child is not None:
+            self._child.send(Cancel(request_id))
+
+    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
+        number = next(self._numbers)
+        ids = await self._ask(number, Tokenize(number, prompt, add_special_tokens))
+        assert isinstance(ids, tuple)
+        return ids
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        number = next(self._numbers)
+        text = await self._ask(number, Detokenize(number, tuple(ids)))
+        assert isinstance(text, str)
+        return text
+
+    async def _ask(self, number: int, command: Tokenize | Detokenize) -> tuple[int, ...] | str:
+        if self.state.status != "ready" or self._child is None:
+            raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
+        answer: asyncio.Future[tuple[int, ...] | str] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        self._child.send(command)
+        try:
+            return await answer
+        finally:
+            del self._answers[number]
+
+    async def close(self) -> None:
+        """Ask the child to stop, and kill it if it does not within a few seconds."""
+        self._closing.set()
+        self._fail_all(Draining("The server is shutting down."))
+        if self._supervisor is not None:
+            await self._end(asyncio.wrap_future(self._supervisor))
+        self._set_state(EngineState("stopped"))
+
+    async def _end(self, supervisor: asyncio.Future[None]) -> None:
+        if self._child is not None and self.state.status == "ready":
+            self._child.stop()
+            await asyncio.wait((supervisor,), timeout=_STOP_SECONDS)
+        while not supervisor.done():
+            # a child that is loading, or in a long step, hears nothing
+            if self._child is not None:
+                self._child.kill()
+            await asyncio.wait((supervisor,), timeout=0.1)
+        supervisor.result()
+
+    def _set_state(self, state: EngineState) -> None:
+        self.state = state
+        self.on_state(state)
+
+    def _receive(self, report: Report) -> None:
+        """A message of the child has arrived."""
+        match report:
+            case Stepped(events, stats):
+                self.stats = stats
+                for request_id, event in events:
+                    self._deliver(request_id, event)
+            case Answer(number, result):
+                self._answer(number, result)
+            case Ready(info) if not self._closing.is_set():
+                log.info("engine of %s ready", self._spec.name)
+                self._set_state(EngineState("ready", info=info))
+            case LoadFailed(detail):
+                self._set_state(EngineState("failed", detail))
+
+    def _deliver(self, request_id: str, event: Event) -> None:
+        live = self._live.get(request_id)
+        if live is not None and live.deliver(event):
+            self._live.pop(request_id, None)
+
+    def _answer(self, number: int, result: tuple[int, ...] | str | ApiError) -> None:
+        answer = self._answers.get(number)
+        if answer is None or answer.done():
+            return
+        if isinstance(result, ApiError):
+            answer.set_exception(result)
+        else:
+            answer.set_result(result)
+
+    def _died(self, status: int) -> None:
+        """The child is gone. Its requests end here; `Live` holds what continuing would take."""
+        if self._closing.is_set():
+            return
+        log.error("engine process of %s died with status %d", self._spec.name, status)
+        self.stats = EngineStats()
+        self._set_state(EngineState("loading", "the engine is being restarted"))
+        self._fail_all(EngineFailed("The engine stopped unexpectedly. Please try again."))
+
+    def _fail_all(self, error: ApiError) -> None:
+        live, self._live = self._live, {}
+        for request in live.values():
+            request.sink(Failed(error))
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+    # -- the supervisor's thread ---------------------------------------------------------------
+
+    def _supervise(self) -> None:
+        """Keep a child alive until `close`; then leave none behind."""
+        delay = _FIRST_DELAY
+        while not self._closing.is_set():
+            started = time.monotonic()
+            loads = self._live_once()
+            if time.monotonic() - started > _HEALTHY_SECONDS:
+                delay = _FIRST_DELAY
+            self._closing.wait(delay if loads else _LOAD_RETRY)
+            delay = min(2 * delay, _LONGEST_DELAY)
+
+    def _live_once(self) -> bool:
+        """One child's life; false if it could not load its model."""
+        try:
+            self._child = child = Child(self._spec)
+        except OSError as error:
+            log.error("no engine process for %s: %s", self._spec.name, error)
+            return True
+        loads = self._relay(child)
+        self._child = None
+        status = child.reap()
+        if loads:
+            self._post(self._died, status)
+        return loads
+
+    def _relay(self, child: Child) -> bool:
+        """Hand each report to the loop, until the child's end; false after LoadFailed."""
+        loads = True
+        try:
+            while True:
+                report = child.receive()
+                loads = loads and not isinstance(report, LoadFailed)
+                self._post(self._receive, report)
+        except EOFError:
+            return loads

@@ -1,0 +1,127 @@
+"""Intake: everything that is decided about a request before it may generate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ovapi.core import ChatPrompt, GenerateRequest, Prompt, TextPrompt, TokenPrompt
+from ovapi.engine import sampling
+from ovapi.engine.detokenize import TokenTable
+from ovapi.engine.generation import Generation
+from ovapi.engine.prompt import PromptEncoder
+from ovapi.errors import ContextLengthExceeded, InvalidRequest
+
+_BLOCK = 32  # tokens; the most that each beam wastes at either end of its part of the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that fits: its prompt as ids, and how many tokens it may generate."""
+
+    request: GenerateRequest
+    ids: list[int]
+    limit: int
+    echo: str
+
+    @property
+    def echoes_logprobs(self) -> bool:
+        return self.request.echo and self.request.sampling.logprobs
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """`context` and `cache` are in tokens; `cache` None does not limit a request."""
+
+    encoder: PromptEncoder
+    table: TokenTable
+    eos_ids: frozenset[int]
+    vocabulary: int
+    context: int
+    cache: int | None = None
+
+    def prepare(self, request: GenerateRequest) -> Prepared:
+        """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
+        sampling.check(request.sampling)
+        self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
+        ids = self.encode(request.prompt)
+        if request.truncate_prompt_tokens is not None:
+            ids = ids[-request.truncate_prompt_tokens :]
+        if not ids:
+            raise InvalidRequest("The prompt is empty.", param=_param(request.prompt))
+        return Prepared(request, ids, self._limit(request, len(ids)), self._echo(request, ids))
+
+    def generation(self, prepared: Prepared, index: int = 0) -> Generation:
+        """The state of choice `index` of the request."""
+        params = prepared.request.sampling
+        prompt_tokens = len(prepared.ids)
+        return Generation(params, self.table, self.eos_ids, prompt_tokens, prepared.limit, index)
+
+    def encode(self, prompt: Prompt, add_special_tokens: bool = True) -> list[int]:
+        if isinstance(prompt, TokenPrompt):
+            self._check_ids(prompt.ids, "prompt")
+        return self.encoder.encode(prompt, add_special_tokens)
+
+    def decode(self, ids: tuple[int, ...]) -> str:
+        self._check_ids(ids, "tokens")
+        return self.table.text(ids)
+
+    def _check_ids(self, ids: tuple[int, ...], param: str) -> None:
+        """Pipelines take any number and compute garbage, or crash."""
+        for token in ids:
+            if not 0 <= token < self.vocabulary:
+                raise InvalidRequest(
+                    f"Token id {token} is not in the vocabulary of {self.vocabulary}.", param=param
+                )
+
+    def _limit(self, request: GenerateRequest, prompt_tokens: int) -> int:
+        """The tokens that may be generated: as many as asked for, if they fit."""
+        room = self._room(request, prompt_tokens)
+        wanted = request.sampling.max_tokens
+        if wanted is None or (wanted > room and not request.sampling.max_tokens_explicit):
+            return room
+        if wanted > room:
+            raise self._too_long(request, prompt_tokens, wanted)
+        return wanted
+
+    def _room(self, request: GenerateRequest, prompt_tokens: int) -> int:
+        room = self.context - prompt_tokens
+        if self.cache is not None:
+            room = min(room, self._cache_room(request, self.cache - prompt_tokens))
+        if room < 1:
+            raise self._too_long(request, prompt_tokens, 0)
+        return room
+
+    def _cache_room(self, request: GenerateRequest, free: int) -> int:
+        """The last token is never put into the cache; beams share the prompt only."""
+        beams = request.sampling.beams
+        return free + 1 if beams is None else free // beams.width - 2 * _BLOCK
+
+    def _too_long(
+        self, request: GenerateRequest, prompt_tokens: int, wanted: int
+    ) -> ContextLengthExceeded:
+        param = _param(request.prompt)
+        limit = f"maximum context length is {self.context} tokens"
+        if self.cache is not None and self.cache < self.context:
+            limit = f"cache holds {self.cache} tokens"
+        asked = f"your {param} resulted in {prompt_tokens} tokens"
+        if wanted:
+            asked = (
+                f"you requested {prompt_tokens + wanted} tokens ({prompt_tokens} in the {param}, "
+                f"{wanted} in the completion)"
+            )
+        part = f"{param} or the completion" if wanted else param
+        return ContextLengthExceeded(
+            f"This model's {limit}. However, {asked}. Please reduce the length of the {part}.",
+            param="max_tokens" if wanted else param,
+        )
+
+    def _echo(self, request: GenerateRequest, ids: list[int]) -> str:
+        if not request.echo:
+            return ""
+        if isinstance(request.prompt, TextPrompt) and request.truncate_prompt_tokens is None:
+            return request.prompt.text
+        return self.table.text(ids, request.sampling.skip_special_tokens)
+
+
+def _param(prompt: Prompt) -> str:
+    return "messages" if isinstance(prompt, ChatPrompt) else "prompt"

@@ -1,0 +1,82 @@
+"""What goes over the pipe between the server process and an engine process.
+
+Both ends are the same release of the same program, on one machine and one user: messages are
+pickled dataclasses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ovapi.core import Event, GenerateRequest, Prompt
+from ovapi.engine.base import EngineInfo, EngineSpec, EngineStats
+from ovapi.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The first command: what to serve."""
+
+    spec: EngineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    request: GenerateRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenize:
+    """Answered by an Answer of the same number, with a tuple of ids."""
+
+    number: int
+    prompt: Prompt
+    add_special_tokens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Detokenize:
+    """Answered by an Answer of the same number, with a text."""
+
+    number: int
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The last command: exit."""
+
+
+Command = Load | Submit | Cancel | Tokenize | Detokenize | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    info: EngineInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """All events since the last one, as (request id, event), in order."""
+
+    events: tuple[tuple[str, Event], ...]
+    stats: EngineStats
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    number: int
+    result: tuple[int, ...] | str | ApiError
+
+
+Report = Ready | LoadFailed | Stepped | Answer
