@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+from ovapi.engine.adapter import pipeline_adapter
 from ovapi.engine.base import EngineInfo, EngineSpec
 from ovapi.engine.batching import Batcher
 from ovapi.engine.cache import CacheSize, cache_size
@@ -27,7 +28,7 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
     check_device(spec.device)
     size = cache_size(spec, facts)
     scheduler = _scheduler(genai, spec, size)
-    settings = _settings(genai, spec)
+    settings = _settings(spec)
 
     def build() -> Any:
         return genai.ContinuousBatchingPipeline(spec.path, scheduler, spec.device, settings)
@@ -51,7 +52,7 @@ def load_single(spec: EngineSpec) -> tuple[Any, Intake, EngineInfo]:
     started = time.monotonic()
     facts = ModelFacts.read(spec.path, spec.context)
     check_device(spec.device)
-    settings = _settings(genai, spec)
+    settings = _settings(spec)
     if not spec.device.upper().startswith("NPU"):
         # the other back end is continuous batching again, with a cache that never shrinks
         settings.setdefault("ATTENTION_BACKEND", "SDPA")
@@ -77,13 +78,11 @@ def make_intake(tokenizer: Any, facts: ModelFacts, cache: int | None) -> Intake:
     )
 
 
-def _settings(genai: Any, spec: EngineSpec) -> dict[str, Any]:
+def _settings(spec: EngineSpec) -> dict[str, Any]:
     """Properties for the pipeline. An adapter is part of it for good: only so do steps see it."""
     settings = properties(spec)
     if spec.adapter is not None:
-        adapter = genai.Adapter(spec.adapter.path)
-        mode = genai.AdapterConfig.Mode.MODE_STATIC
-        settings["adapters"] = genai.AdapterConfig(adapter, spec.adapter.alpha, mode=mode)
+        settings["adapters"] = pipeline_adapter(spec.adapter, spec.path)
     return settings
 
 

@@ -46,6 +46,7 @@ class SimpleEngine:
 
     def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
         self.state = EngineState("loading")
+        self.stats = EngineStats()
         self.on_state: Callable[[EngineState], None] = lambda state: None
         self._spec = spec
         self._executor = executor
@@ -58,10 +59,6 @@ class SimpleEngine:
         self._pipeline: Any = None
         self._intake: Intake | None = None
 
-    @property
-    def stats(self) -> EngineStats:
-        return EngineStats(int(self._running is not None), len(self._jobs))
-
     # -- the loop's thread ---------------------------------------------------------------------
 
     def start(self) -> None:
@@ -72,6 +69,7 @@ class SimpleEngine:
             sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
             return
         job = self._jobs[request.id] = Job(request, sink)
+        self._count()
         self._executor.submit(self._prepare, job)
 
     def cancel(self, request_id: str) -> None:
@@ -144,12 +142,15 @@ class SimpleEngine:
     def _next(self) -> None:
         """Run the oldest job, once it is prepared and the pipeline is free."""
         job = next(iter(self._jobs.values()), None)
-        if self._running is not None or job is None or job.prepared is None:
-            return
-        del self._jobs[job.request.id]
-        self._running = job
-        self._idle.clear()
-        self._executor.submit(self._generate, job, job.prepared)
+        if self._running is None and job is not None and job.prepared is not None:
+            del self._jobs[job.request.id]
+            self._running = job
+            self._idle.clear()
+            self._executor.submit(self._generate, job, job.prepared)
+        self._count()
+
+    def _count(self) -> None:
+        self.stats = EngineStats(int(self._running is not None), len(self._jobs))
 
     def _deliver(self, job: Job, events: Sequence[Event]) -> None:
         for event in events:
