@@ -58,7 +58,7 @@ def read_card(folder: Path) -> ModelCard:
 
     Files that are missing or broken leave gaps: whoever loads the model reports them.
     """
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    files = sorted(file for file in folder.glob("*") if file.is_file())
     stats = [file.stat() for file in files]
     config = _object(folder / "config.json")
     config = {**config, **_object_in(config, "text_config")}
@@ -67,7 +67,7 @@ def read_card(folder: Path) -> ModelCard:
     return ModelCard(
         size=sum(stat.st_size for stat in stats),
         modified=max((stat.st_mtime_ns for stat in stats), default=0),
-        digest=_digest(folder, files),
+        digest=_digest(files),
         family=family,
         parameters=parameters,
         weights=weights,
@@ -76,11 +76,11 @@ def read_card(folder: Path) -> ModelCard:
     )
 
 
-def _digest(folder: Path, files: list[Path]) -> str:
+def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         size = file.stat().st_size
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{size}\0".encode())
+        digest.update(f"{file.name}\0{size}\0".encode())
         if size <= SMALL:
             digest.update(file.read_bytes())
     return digest.hexdigest()
