@@ -1,0 +1,40 @@
+"""One engine of each kind for a module's tests: loading takes a second or two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.engine.driver import Driver
+
+
+@pytest.fixture(scope="module", autouse=True)
+def io_loop() -> Iterator[IOLoop]:
+    """One loop for a module instead of one for a test, since engines stay on their loop."""
+    loop = IOLoop(make_current=True)
+    yield loop
+    loop.close(all_fds=True)
+
+
+def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
+    driver = io_loop.run_sync(lambda: Driver.started(kind))
+    yield driver
+    io_loop.run_sync(driver.close)
+
+
+@pytest.fixture(scope="module", params=["batching", "simple"])
+def driver(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
+    """An engine of each kind in turn."""
+    yield from _started(io_loop, request.param)
+
+
+@pytest.fixture(scope="module")
+def batching(io_loop: IOLoop) -> Iterator[Driver]:
+    yield from _started(io_loop, "batching")
+
+
+@pytest.fixture(scope="module")
+def simple(io_loop: IOLoop) -> Iterator[Driver]:
+    yield from _started(io_loop, "simple")
