@@ -16,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = "ovapi-demo"
+PIRATE = ROOT / "models" / DEMO / "adapters" / "pirate"
 START_SECONDS = 60
 
 
