@@ -104,7 +104,7 @@ def test_damaged_files(refuse: Callable[[bytes], str], data: bytes) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match="^the adapter file does not exist$"):
+    with pytest.raises(LoadError, match=r"^the adapter file does not exist$"):
         check(tmp_path / "absent.safetensors", MODEL)
 
 
