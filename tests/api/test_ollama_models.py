@@ -1,0 +1,201 @@
+"""/api/tags, show, ps and version, and what every path below /api has in common."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ovapi import __version__
+from ovapi.api.model_card import read_card
+from ovapi.engine.base import EngineState
+from tests.api.conftest import SCHEMAS, Api
+from tests.api.fake_engine import script
+from tests.api.ndjson import refused
+
+GRAPH = """\
+<layer id="1" name="a" type="Const" version="opset1">
+    <data element_type="u4" shape="100, 8, 128" offset="0" size="51200" />
+</layer>
+<layer id="2" name="scale" type="Const" version="opset1">
+    <data element_type="f16" shape="100, 8, 1" offset="51200" size="1600" />
+</layer>
+<layer id="3" name="norm" type="Const" version="opset1">
+    <data element_type="f32" shape="1, 1, 1000" offset="52800" size="4000" />
+</layer>
+<layer id="4" name="axes" type="Const" version="opset1">
+    <data element_type="i64" shape="200000" offset="56800" size="1600000" />
+</layer>
+"""
+CONFIG = {
+    "model_type": "llama",
+    "max_position_embeddings": 4096,
+    "hidden_size": 1024,
+    "rope_parameters": {"rope_theta": 5.0},
+    "eos_token_id": [1, 2],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "openvino_model.xml").write_text(GRAPH)
+    (tmp_path / "openvino_model.bin").write_bytes(bytes(2 * 1024 * 1024))
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
+    return tmp_path
+
+
+async def get(api: Api, path: str) -> dict[str, Any]:
+    async with api.client() as client:
+        response = await client.get(path)
+        assert (await client.head(path)).status_code == 200
+    assert response.status_code == 200
+    answer: dict[str, Any] = response.json()
+    SCHEMAS.validate(f"ollama/{path.removeprefix('/api/')}", answer)
+    return answer
+
+
+# --- the card of a model ---
+
+
+def test_the_facts_of_a_model(folder: Path) -> None:
+    card = read_card(folder)
+    assert card.size == sum(file.stat().st_size for file in folder.iterdir())
+    assert card.parameters == 100 * 8 * 128 + 1000
+    assert card.weights == "INT4"
+    assert card.family == "llama"
+    assert card.template == "{{ messages }}"
+    assert card.info == {
+        "general.architecture": "llama",
+        "general.parameter_count": 103400,
+        "llama.context_length": 4096,
+        "llama.embedding_length": 1024,
+        "llama.rope.freq_base": 5.0,
+    }
+
+
+def test_a_template_in_a_file_of_its_own_wins(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_text("{{ own }}")
+    assert read_card(folder).template == "{{ own }}"
+
+
+def test_the_digest_tells_models_apart(folder: Path, tmp_path: Path) -> None:
+    first = read_card(folder).digest
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "hidden_size": 1025}))
+    read_card.cache_clear()
+    second = read_card(folder).digest
+    assert len({first, second}) == 2
+    assert len(first) == 64
+
+
+def test_what_is_missing_leaves_gaps(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    assert read_card(tmp_path).family == ""
+    assert read_card(tmp_path / "absent").size == 0
+
+
+# --- the endpoints ---
+
+
+async def test_tags(api: Api) -> None:
+    (model,) = (await get(api, "/api/tags"))["models"]
+    assert model["name"] == model["model"] == "demo:latest"
+    assert model["details"]["format"] == "openvino"
+
+
+async def test_running_models(api: Api) -> None:
+    (model,) = (await get(api, "/api/ps"))["models"]
+    assert model["context_length"] == 4096
+    assert model["size_vram"] == 0
+    api.engine.state = EngineState("loading")
+    assert await get(api, "/api/ps") == {"models": []}
+    assert len((await get(api, "/api/tags"))["models"]) == 1
+
+
+async def test_the_version(api: Api) -> None:
+    assert await get(api, "/api/version") == {"version": __version__}
+
+
+@pytest.mark.parametrize("body", [{"model": "demo"}, {"name": "gpt-4o:latest", "verbose": True}])
+async def test_show(api: Api, body: dict[str, Any]) -> None:
+    async with api.client() as client:
+        response = await client.post("/api/show", json=body)
+    answer = response.json()
+    SCHEMAS.validate("ollama/show_response", answer)
+    assert answer["capabilities"] == ["completion"]
+    assert "temperature                    0.7" in answer["parameters"]
+
+
+async def test_show_of_nothing(api: Api) -> None:
+    assert await refused(api, "/api/show", {}) == (400, "model is required")
+    assert await refused(api, "/api/show", {"model": "x"}) == (404, "model 'x' not found")
+
+
+# --- what all have in common ---
+
+
+async def test_what_is_not_there_is_refused_as_ollama_does(api: Api) -> None:
+    for path in ("/api/pull", "/api/embed", "/api/", "/api/nothing/here"):
+        status, message = await refused(api, path, {"model": "demo"})
+        assert status == 404
+        assert message
+    async with api.client() as client:
+        response = await client.get("/api/chat")
+    assert response.status_code == 405
+    SCHEMAS.validate("ollama/error", response.json())
+
+
+async def test_ollamas_clients_look_for_the_server(api: Api) -> None:
+    async with api.client() as client:
+        assert (await client.head("/")).status_code == 200
+
+
+CURLS = [
+    {},
+    {"Content-Type": "application/x-www-form-urlencoded"},
+    {"Content-Type": "text/plain;charset=UTF-8"},
+    {"Content-Type": "application/json"},
+]
+
+
+@pytest.mark.parametrize("headers", CURLS)
+async def test_a_program_need_not_say_that_it_sends_json(api: Api, headers: dict[str, str]) -> None:
+    api.engine.scripts.append(script("Ha!"))
+    body = b'{"model": "demo", "prompt": "Hi"}'
+    async with api.client() as client:
+        response = await client.post("/api/generate", content=body, headers=headers)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("headers", CURLS[:3])
+@pytest.mark.parametrize(
+    "browser", [{"Sec-Fetch-Site": "cross-site"}, {"Referer": "https://evil.example/"}]
+)
+async def test_a_browser_must_say_it(
+    api: Api, headers: dict[str, str], browser: dict[str, str]
+) -> None:
+    """Else any page could send it without asking."""
+    async with api.client() as client:
+        response = await client.post(
+            "/api/generate", content=b'{"model": "demo"}', headers={**headers, **browser}
+        )
+    assert response.status_code == 415
+    SCHEMAS.validate("ollama/error", response.json())
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+async def test_a_foreign_page_is_refused(api: Api, origin: str) -> None:
+    async with api.client() as client:
+        response = await client.post(
+            "/api/generate", content=b'{"model": "demo"}', headers={"Origin": origin}
+        )
+    assert response.status_code == 403
+
+
+async def test_other_encodings_are_refused(api: Api) -> None:
+    headers = {"Content-Type": "text/plain; charset=latin-1"}
+    async with api.client() as client:
+        response = await client.post("/api/generate", content=b"{}", headers=headers)
+    assert response.status_code == 415
