@@ -36,12 +36,13 @@ setup(
         "jinja2>=3.1.5,<4",
     ],
     extras_require={
-        # hypothesis: property tests; openai, httpx: real clients; psutil: processes and memory
+        # hypothesis: property tests; openai, ollama, httpx: real clients; psutil: processes
         "test": [
             "pytest>=8,<10",
             "pytest-tornasync>=0.6.0.post2,<0.7",
             "hypothesis>=6.100,<7",
             "openai>=2,<4",
+            "ollama>=0.6,<0.7",
             "httpx>=0.27,<1",
             "psutil>=6,<8",
         ],
