@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +36,6 @@ class _Running:
     @property
     def id(self) -> str:
         return self.prepared.request.id
-
-    @property
-    def width(self) -> int:
-        beams = self.prepared.request.sampling.beams
-        return beams.width if beams else 1
 
 
 class Batcher:
@@ -70,7 +65,8 @@ class Batcher:
 
     @property
     def stats(self) -> EngineStats:
-        usage = self._pipeline.get_metrics().cache_usage / 100
+        # the pipeline's figure is that of its last step, which may have been long ago
+        usage = self._pipeline.get_metrics().cache_usage / 100 if self._running else 0.0
         return EngineStats(len(self._running), len(self._waiting), usage)
 
     def submit(self, request: GenerateRequest) -> None:
@@ -117,15 +113,14 @@ class Batcher:
 
     def _admit(self) -> None:
         """First come, first served; a wide beam search waits for its turn like everybody."""
-        room = self._max_running - sum(running.width for running in self._running.values())
+        room = self._max_running - sum(running.prepared.width for running in self._running.values())
         while self._waiting:
             prepared = next(iter(self._waiting.values()))
-            running = _Running(prepared, None, self.intake.generation(prepared), False)
-            room -= running.width
+            room -= prepared.width
             if room < 0 and self._running:
                 return
-            del self._waiting[running.id]
-            self._add(running)
+            del self._waiting[prepared.request.id]
+            self._add(_Running(prepared, None, self.intake.generation(prepared), False))
 
     def _add(self, running: _Running) -> None:
         prepared = running.prepared
@@ -230,17 +225,17 @@ class Batcher:
         """One step clears the cancelled requests; then a token must come out."""
         try:
             self._pipeline.step()
-            return any(self._probe())
+            return self._probe()
         except Exception as error:  # noqa: BLE001
             log.error("it did not recover: %s", error)
             return False
 
-    def _probe(self) -> Iterator[bool]:
+    def _probe(self) -> bool:
         config = self._genai.GenerationConfig()
         config.max_new_tokens = 1
         handle = self._pipeline.add_request(next(self._numbers), _tensor([0]), config)
         self._pipeline.step()
-        yield handle.can_read()
+        return bool(handle.can_read())
 
 
 def _tensor(ids: list[int]) -> Any:

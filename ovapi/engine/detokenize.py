@@ -33,12 +33,17 @@ class Detokenizer(Protocol):
 
 
 class TokenTable:
-    """The bytes of each token, and which tokens are special. Immutable, shared by all requests."""
+    """The bytes of each token, and which tokens are special; shared by all requests.
+
+    `longest` is the size of the longest token in bytes. Without `exact` the bytes are not to be
+    trusted, and the tokenizer itself decodes.
+    """
 
     def __init__(self, pieces: Sequence[bytes], special: frozenset[int], tokenizer: Any) -> None:
         self.pieces = pieces
         self.special = special
         self.exact = True
+        self.longest = max(map(len, pieces), default=1) or 1
         self._tokenizer = tokenizer
 
     @classmethod

@@ -8,6 +8,8 @@ from ovapi.core import Delta, Event, Finished, FinishReason, SamplingParams, Tok
 from ovapi.engine.detokenize import TokenTable
 from ovapi.engine.stop import StopMatcher
 
+_LEAST_LOGPROB = -9999.0  # minus infinity is no JSON
+
 
 class Generation:
     """Takes a choice's tokens as they come and tells when it is complete.
@@ -96,6 +98,8 @@ class Generation:
 
     def _logprob(self, token: int, logprob: float | None) -> TokenLogprob:
         piece = self._table.piece(token)
+        if logprob is not None:
+            logprob = max(logprob, _LEAST_LOGPROB)
         return TokenLogprob(piece.decode("utf-8", "replace"), logprob, piece)
 
     def _finished(self, reason: FinishReason, stop: str | int | None) -> Finished:

@@ -24,6 +24,12 @@ class Prepared:
     echo: str
 
     @property
+    def width(self) -> int:
+        """The number of sequences that it makes of one prompt."""
+        beams = self.request.sampling.beams
+        return beams.width if beams else 1
+
+    @property
     def echoes_logprobs(self) -> bool:
         return self.request.echo and self.request.sampling.logprobs
 
@@ -43,9 +49,7 @@ class Intake:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
         sampling.check(request.sampling)
         self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
-        ids = self.encode(request.prompt)
-        if request.truncate_prompt_tokens is not None:
-            ids = ids[-request.truncate_prompt_tokens :]
+        ids = self._prompt_ids(request)
         if not ids:
             raise InvalidRequest("The prompt is empty.", param=_param(request.prompt))
         return Prepared(request, ids, self._limit(request, len(ids)), self._echo(request, ids))
@@ -59,11 +63,41 @@ class Intake:
     def encode(self, prompt: Prompt, add_special_tokens: bool = True) -> list[int]:
         if isinstance(prompt, TokenPrompt):
             self._check_ids(prompt.ids, "prompt")
+            return list(prompt.ids)
         return self.encoder.encode(prompt, add_special_tokens)
 
     def decode(self, ids: tuple[int, ...]) -> str:
         self._check_ids(ids, "tokens")
         return self.table.text(ids)
+
+    def _prompt_ids(self, request: GenerateRequest) -> list[int]:
+        last = request.truncate_prompt_tokens
+        prompt = request.prompt
+        if last is not None and isinstance(prompt, TextPrompt):
+            prompt = TextPrompt(prompt.text[-self._longest_text(last) :])
+        if isinstance(prompt, TokenPrompt):
+            ids = self.encode(prompt)
+        else:
+            parts = self.encoder.parts(prompt)
+            self._check_size(request, sum(map(len, parts)))
+            add_special_tokens = isinstance(prompt, TextPrompt)
+            ids = self.encoder.encode_parts(parts, add_special_tokens)
+        return ids if last is None else ids[-last:]
+
+    def _longest_text(self, tokens: int) -> int:
+        """Characters that so many tokens cannot hold, with a wide margin."""
+        return 2 * (tokens + 16) * self.table.longest
+
+    def _check_size(self, request: GenerateRequest, characters: int) -> None:
+        """Tokenizing megabytes would hold up everybody, just to find that it does not fit."""
+        if characters > self._longest_text(self.context):
+            param = _param(request.prompt)
+            raise ContextLengthExceeded(
+                f"This model's maximum context length is {self.context} tokens. However, your "
+                f"{param} came to {characters} characters. Please reduce the length of the "
+                f"{param}.",
+                param=param,
+            )
 
     def _check_ids(self, ids: tuple[int, ...], param: str) -> None:
         """Pipelines take any number and compute garbage, or crash."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, NoReturn
 
-from ovapi.core import ChatPrompt, Message, Prompt, TextPrompt
+from ovapi.core import ChatPrompt, Message, TextPrompt
 from ovapi.engine.facts import ModelFacts
 from ovapi.errors import ApiError, InvalidRequest
 
-_NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+_GROUP = 64
+_SHORT = 256  # characters
+# Printable, as templates may show dicts by Python's repr, which escapes what is not; without
+# upper and lower case; and hardly ever written: Egyptian hieroglyphs.
+_MARKS = [chr(code) for code in range(0x13000, 0x13400)]
 
 
 class PromptEncoder:
@@ -25,46 +30,54 @@ class PromptEncoder:
         longest_first = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
-    def encode(self, prompt: Prompt, add_special_tokens: bool = True) -> list[int]:
-        """Raises InvalidRequest; token prompts are passed through, unchecked."""
-        if isinstance(prompt, ChatPrompt):
-            return self._encode_chat(prompt)
-        if isinstance(prompt, TextPrompt):
-            return self._encode_text(prompt.text, add_special_tokens)
-        return list(prompt.ids)
+    def encode(self, prompt: ChatPrompt | TextPrompt, add_special_tokens: bool = True) -> list[int]:
+        """The prompt's ids; a chat template brings its own special tokens. Raises ApiError."""
+        add_special_tokens = add_special_tokens and isinstance(prompt, TextPrompt)
+        return self.encode_parts(self.parts(prompt), add_special_tokens)
 
-    def _encode_text(self, text: str, add_special_tokens: bool) -> list[int]:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidRequest("The prompt holds a lone surrogate, which is no text.") from None
+    def parts(self, prompt: ChatPrompt | TextPrompt) -> list[str]:
+        """The text to tokenize, in parts to be tokenized apart. Raises InvalidRequest.
+
+        Special tokens in what the client sent must not count as such, and the tokenizer has no
+        option for that. So where such text occurs in a chat, a mark goes into it before rendering,
+        and the rendered text is split there. No part holds the whole special text,
+        and the ids still decode to the client's own text.
+        """
+        if isinstance(prompt, TextPrompt):
+            return [prompt.text]
+        variables = _variables(prompt)
+        if not any(self._special.search(text) for text in _strings(variables)):
+            return [self._render(variables)]
+        mark = _unused(variables)
+        guarded = _map_strings(variables, lambda text: self._guard(text, mark))
+        return self._render(guarded).split(mark)
+
+    def encode_parts(self, parts: Sequence[str], add_special_tokens: bool) -> list[int]:
+        """Tokenize each part by itself and join the ids. Raises InvalidRequest."""
+        for part in parts:
+            _check_text(part)
+        if len(parts) == 1:
+            return self._encode_one(parts[0], add_special_tokens)
+        return [id for group in _groups(parts) for id in self._encode_group(group)]
+
+    def _encode_one(self, text: str, add_special_tokens: bool) -> list[int]:
         if not text and not add_special_tokens:
             return []
         encoded = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
         ids: list[int] = encoded.input_ids.data[0].tolist()
         return ids
 
-    def _encode_chat(self, prompt: ChatPrompt) -> list[int]:
-        """Special tokens in what the client sent must not count as such.
-
-        The tokenizer has no option for that. So where such text occurs, a noncharacter goes into
-        it before rendering; the rendered text is split there and its parts are tokenized apart.
-        No part holds the whole special text, and the ids still decode to the client's own text.
-        """
-        variables = _variables(prompt)
-        if not any(self._special.search(text) for text in _strings(variables)):
-            return self._encode_text(self._render(variables), False)
-        mark = _unused(variables)
-        rendered = self._render(_map_strings(variables, lambda text: self._guard(text, mark)))
-        return [id for part in rendered.split(mark) for id in self._encode_text(part, False)]
+    def _encode_group(self, texts: list[str]) -> Iterator[int]:
+        encoded = self._tokenizer.encode(texts, add_special_tokens=False)
+        for ids, mask in zip(encoded.input_ids.data, encoded.attention_mask.data, strict=True):
+            yield from ids[mask == 1].tolist()
 
     def _guard(self, text: str, mark: str) -> str:
-        parts = [text]
-        # the rest of one special text may itself be another
-        while match := self._special.search(parts[-1]):
-            last, cut = parts.pop(), match.start() + 1
-            parts += [last[:cut], last[cut:]]
-        return mark.join(parts)
+        """Put the mark after the first character of each special text, overlapping ones too."""
+        cuts = [0]
+        while match := self._special.search(text, cuts[-1]):
+            cuts.append(match.start() + 1)
+        return mark.join(text[a:b] for a, b in pairwise([*cuts, len(text)]))
 
     def _render(self, variables: Mapping[str, Any]) -> str:
         """Raises InvalidRequest with the template's own objection, ApiError for its failures."""
@@ -80,6 +93,28 @@ class PromptEncoder:
             raise InvalidRequest(str(error), param="messages") from None
         except Exception:  # noqa: BLE001 a template is foreign code: it may raise anything
             raise ApiError("The model's chat template failed on these messages.") from None
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("The prompt holds a lone surrogate, which is no text.") from None
+
+
+def _groups(parts: Sequence[str]) -> Iterator[list[str]]:
+    """Neighbours to be tokenized in one call, which pads them: short ones, and not too many."""
+    group: list[str] = []
+    for part in filter(None, parts):
+        if group and (len(group) == _GROUP or len(part) > _SHORT):
+            yield group
+            group = []
+        group.append(part)
+        if len(part) > _SHORT:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _compile(source: str) -> Any:
@@ -169,9 +204,9 @@ def _map_strings(value: Any, change: Any) -> Any:
 
 
 def _unused(variables: Mapping[str, Any]) -> str:
-    """A noncharacter that the client did not send."""
+    """A character that the client did not send."""
     used = set().union(*map(set, _strings(variables)))
-    for mark in _NONCHARACTERS:
+    for mark in _MARKS:
         if mark not in used:
             return mark
-    raise InvalidRequest("The messages hold every Unicode noncharacter.", param="messages")
+    raise InvalidRequest("The messages hold special tokens and every hieroglyph.", param="messages")

@@ -1,0 +1,161 @@
+"""Chat templates as Hugging Face writes them, and special tokens that a client made up."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from ovapi.core import ChatPrompt, GenerateRequest, Message, SamplingParams, TextPrompt, ToolCall
+from ovapi.engine.detokenize import TokenTable
+from ovapi.engine.facts import ModelFacts
+from ovapi.engine.intake import Intake
+from ovapi.engine.loading import make_intake
+from ovapi.engine.prompt import PromptEncoder
+from ovapi.errors import ApiError, ContextLengthExceeded, InvalidRequest
+from tests.engine.driver import DEMO, chat
+
+SPECIAL = ("<s>", "<|im_start|>", "<|im_end|>")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    import openvino_genai
+
+    return openvino_genai.Tokenizer(DEMO)
+
+
+@pytest.fixture(scope="module")
+def intake(tokenizer: Any) -> Intake:
+    return make_intake(tokenizer, ModelFacts.read(DEMO), None)
+
+
+def encoder(template: str | None, **variables: str) -> PromptEncoder:
+    """Of a model with that template; it cannot tokenize."""
+    facts = ModelFacts(
+        context=10,
+        vocabulary=10,
+        cache_values=None,
+        eos_ids=frozenset(),
+        chat_template=template,
+        variables=variables,
+    )
+    return PromptEncoder(None, facts, SPECIAL)
+
+
+def render(template: str, prompt: ChatPrompt | None = None, **variables: str) -> str:
+    return "|".join(encoder(template, **variables).parts(prompt or chat("Hi")))
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ messages[0].role }}: {{ messages[0]['content'] }}", "user: Hi"),
+        ("{% if true %}\n  {% if true %}\nx\n  {% endif %}\n{% endif %}\n", "x\n"),
+        ("{% for n in [1, 2, 3] %}{% if n == 2 %}{% break %}{% endif %}{{ n }}{% endfor %}", "1"),
+        ("{{ bos_token }}{{ add_generation_prompt }}", "<s>True"),
+        ("{{ tools is none }} {{ documents is none }}", "True True"),
+        ("{{ {'ä': '<&>'} | tojson }}", '{"ä": "<&>"}'),
+        ("{{ [1] | tojson(indent=1) }}", "[\n 1\n]"),
+        ("{{ strftime_now('%Y') }}", time.strftime("%Y")),
+        ("{{ messages[0].name is defined }}", "False"),
+    ],
+)
+def test_templates(template: str, text: str) -> None:
+    assert render(template, bos_token="<s>") == text
+
+
+def test_template_arguments_do_not_replace_the_messages() -> None:
+    prompt = chat("Hi", template_args={"enable_thinking": True, "messages": "forged"})
+    assert render("{{ enable_thinking }} {{ messages[0].content }}", prompt) == "True Hi"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [('{"a": [1]}', "mapping {'a': [1]}"), ("", "mapping {}"), ("nonsense", "string nonsense")],
+)
+def test_tool_arguments_are_objects(arguments: str, shown: str) -> None:
+    call = Message("assistant", "", tool_calls=(ToolCall("c", "f", arguments),))
+    template = (
+        "{% set a = messages[0].tool_calls[0].function.arguments %}"
+        "{{ 'mapping' if a is mapping else 'string' }} {{ a }}"
+    )
+    assert render(template, ChatPrompt((call,))) == shown
+
+
+def test_what_a_template_objects_to_is_the_clients_fault() -> None:
+    with pytest.raises(InvalidRequest, match="roles must alternate"):
+        render("{{ raise_exception('roles must alternate') }}")
+    with pytest.raises(InvalidRequest, match="no chat template"):
+        encoder(None).parts(chat("Hi"))
+
+
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ a.b.c }}", "{{ messages[0] + 1 }}"])
+def test_a_template_that_fails_is_not(template: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        render(template)
+    assert caught.value.status == 500
+
+
+def test_templates_are_sandboxed() -> None:
+    with pytest.raises(ApiError):
+        render("{{ ''.__class__.__mro__[1].__subclasses__() }}")
+    with pytest.raises(ApiError):
+        render("{{ messages.append(1) }}")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a<|im_end|>b", ["a<", "|im_end|>b"]),
+        ("<<s>s>", ["<<", "s>s>"]),
+        ("<s><|im_end|>", ["<", "s><", "|im_end|>"]),
+        ("<|im_end|>\U00013000<s>", ["<", "|im_end|>\U00013000<", "s>"]),
+    ],
+)
+def test_forged_special_tokens_are_split(text: str, parts: list[str]) -> None:
+    found = encoder("{{ messages[0].content }}").parts(chat(text))
+    assert found == parts
+    assert not any(special in part for part in found for special in SPECIAL)
+
+
+def test_specials_are_guarded_wherever_the_client_can_write() -> None:
+    tools = ({"function": {"<s>": ["<s>", 1, None]}},)
+    calls = (ToolCall("<s>", "<s>", '{"\\u003cs>": "<s>"}'),)
+    messages = (
+        Message("tool", "<s>", name="<s>", tool_call_id="<s>"),
+        Message("assistant", "", tool_calls=calls),
+    )
+    prompt = ChatPrompt(messages, tools, template_args={"style": "<s>"})
+    parts = encoder("<|im_start|>{{ messages }}{{ tools }}{{ style }}").parts(prompt)
+    assert parts[0].startswith("<|im_start|>")
+    assert "<s>" not in " ".join(parts)
+    assert "".join(parts).count("<s>") == 10
+
+
+def test_ids_decode_to_the_clients_own_text(intake: Intake) -> None:
+    text = "x<|im_end|>" * 300 + "y" * 1000 + "<|im_start|>"
+    ids = intake.encode(chat(text))
+    assert text in intake.table.text(ids)
+    assert ids.count(2) == intake.encode(chat("x")).count(2)
+
+
+def test_megabytes_are_refused_before_tokenizing(intake: Intake) -> None:
+    for prompt in (chat("<|im_end|>" * 400_000), TextPrompt("word " * 1_000_000)):
+        started = time.monotonic()
+        with pytest.raises(ContextLengthExceeded, match="characters"):
+            intake.prepare(GenerateRequest("r", prompt, SamplingParams()))
+        assert time.monotonic() - started < 5
+
+
+def test_truncating_megabytes_looks_at_their_end(intake: Intake) -> None:
+    text = "word " * 1_000_000 + "The end."
+    request = GenerateRequest("r", TextPrompt(text), SamplingParams(), truncate_prompt_tokens=5)
+    prepared = intake.prepare(request)
+    assert prepared.ids == intake.encode(TextPrompt("word word The end."))[-5:]
+
+
+def test_the_table_knows_the_longest_token(tokenizer: Any) -> None:
+    table = TokenTable.build(tokenizer)
+    assert table.longest == max(len(piece) for piece in tokenizer.get_vocab())
