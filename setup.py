@@ -7,6 +7,7 @@ jsonschema           checks request bodies and the configuration against schemas
 referencing          jsonschema's registry, kept empty so that no $ref is ever fetched
 pyyaml               reads config.yaml
 jinja2               renders the models' own chat templates, sandboxed
+prometheus_client    keeps the figures of GET /metrics and writes them in Prometheus' format
 """
 
 from pathlib import Path
@@ -34,6 +35,7 @@ setup(
         "referencing>=0.35",
         "pyyaml>=6,<7",
         "jinja2>=3.1.5,<4",
+        "prometheus_client>=0.21,<1",
     ],
     extras_require={
         # hypothesis: property tests; openai, ollama, httpx: real clients; psutil: processes

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 
 import tornado.web
+from tornado.web import RequestHandler
 
-from ovapi.api.access_log import log_access
+from ovapi.api.access_log import log_access, status_of
+from ovapi.api.base import VERBS, ApiHandler
 from ovapi.api.health import Health
 from ovapi.api.index import Documentation, Favicon, Index
+from ovapi.api.metrics import MetricsPage
 from ovapi.api.ollama import OllamaUnknownPath
 from ovapi.api.ollama_chat import Chat
 from ovapi.api.ollama_generate import Generate
@@ -17,10 +21,13 @@ from ovapi.api.ollama_models import Running, Show, Tags, Version
 from ovapi.api.openai_chat import ChatCompletions
 from ovapi.api.openai_completions import Completions
 from ovapi.api.openai_models import ModelDetail, ModelList
+from ovapi.api.ready import Ready
 from ovapi.api.services import Services
 from ovapi.api.tokenization import Detokenize, Tokenize
 from ovapi.api.unknown import UnknownPath
 from ovapi.config import Config
+from ovapi.endpoints import ENDPOINTS
+from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
 from ovapi.schema import Schemas
@@ -41,6 +48,8 @@ ROUTES = [
     (r"/api/version", Version),
     (r"/api/.*", OllamaUnknownPath),
     (r"/health", Health),
+    (r"/ready", Ready),
+    (r"/metrics", MetricsPage),
     (r"/", Index),
     (r"/api_documentation\.md", Documentation),
     (r"/favicon\.ico", Favicon),
@@ -60,12 +69,28 @@ class Application(tornado.web.Application):
     ) -> None:
         limits = config.server
         origins = OriginPolicy(limits.host, limits.cors_origins, limits.allowed_hosts)
-        self.services = Services(config, registry, schemas, executor, origins)
+        self.metrics = Metrics()
+        for model in registry:
+            self.metrics.watch(model)
+        self.services = Services(config, registry, schemas, executor, origins, self.metrics)
+        self._routes = route_names()
         super().__init__(
             ROUTES,
             default_handler_class=UnknownPath,
-            log_function=log_access,
+            log_function=self._request_ended,
             services=self.services,
+        )
+
+    def _request_ended(self, handler: RequestHandler) -> None:
+        log_access(handler)
+        method = handler.request.method
+        refusal = handler.refusal if isinstance(handler, ApiHandler) else None
+        self.metrics.http_request(
+            route=self._routes.get(type(handler), "other"),
+            method=method if method in (*VERBS, "OPTIONS") else "other",
+            model=getattr(handler, "model_name", ""),
+            status=status_of(handler),
+            refusal=(refusal.code or refusal.type) if refusal is not None else None,
         )
 
     def drain(self, on_idle: Callable[[], None]) -> None:
@@ -79,3 +104,12 @@ class Application(tornado.web.Application):
     def active(self) -> int:
         """Requests in hand, from their headers to the last byte of their answer."""
         return self.services.active
+
+
+def route_names() -> dict[type[RequestHandler], str]:
+    """The path by which the documentation knows each handler: a set of names that never grows."""
+    names: dict[type[RequestHandler], str] = {}
+    for endpoint in ENDPOINTS:
+        matching = (handler for pattern, handler in ROUTES if re.fullmatch(pattern, endpoint.path))
+        names.setdefault(next(matching), endpoint.path)
+    return names

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ovapi.endpoint import Endpoint
 from ovapi.endpoints import BOLD, CODES, ENDPOINTS, ERRORS, INTRODUCTION
 from ovapi.errors import ApiError
+from ovapi.metrics import Metrics
 from ovapi.schema import Schemas
 from ovapi.violation import Schema
 
@@ -31,6 +32,8 @@ def _endpoint(endpoint: Endpoint, schemas: Schemas) -> str:
         parts += _refused(schemas[endpoint.request])
     if endpoint.response:
         parts += ["### Response\n", _fields(schemas[endpoint.response])]
+    if endpoint.path == "/metrics":
+        parts.append(_metrics())
     if endpoint.chunk is not None:
         parts += [endpoint.notes, "A chunk:\n", _fields(schemas[endpoint.chunk])]
     return "\n".join(parts)
@@ -124,6 +127,11 @@ def _size(schema: Schema) -> str:
     limits = {"maxItems": "items", "maxLength": "characters", "maxProperties": "keys"}
     sizes = [f"up to {schema[key]} {unit}" for key, unit in limits.items() if key in schema]
     return sizes[0] if sizes else ""
+
+
+def _metrics() -> str:
+    rows = [[f"`{one.name}`", one.kind, one.text] for one in Metrics().catalogue()]
+    return _table(["Metric", "Kind", "Meaning"], rows)
 
 
 def _errors() -> str:

@@ -24,10 +24,11 @@ A parameter that the server does not know, or knows and cannot honour, is refuse
 names it; one without effect says so in its table. Every answer carries an `X-Request-ID`: the
 request's own, where it sent one of up to 128 letters, digits and `._:-`, else a new one.
 
-Once keys are configured, every endpoint but `/health` needs one, as `Authorization: Bearer KEY` or
-`X-Api-Key: KEY`; without it the answer is a 401. A server on a loopback address answers only to
-its own names (`server.allowed_hosts` adds some), and pages of other origins may use a server only
-where `server.cors_origins` lists them; else the answer is a 403.
+Once keys are configured, every endpoint but `/health` and `/ready` needs one, as
+`Authorization: Bearer KEY` or `X-Api-Key: KEY`; without it the answer is a 401. A server on a
+loopback address answers only to its own names (`server.allowed_hosts` adds some), and pages of
+other origins may use a server only where `server.cors_origins` lists them; else the answer is a
+403.
 
 This page is generated from the schemas that requests are checked against: see `make docs`.
 
@@ -147,6 +148,20 @@ ENDPOINTS = (
         "/health",
         "Tells how the server and each model are: 200 as long as the process is well.",
         response="health",
+    ),
+    Endpoint(
+        "GET",
+        "/ready",
+        "Tells whether a request would be served now: 200, or a 503 with the reasons. A server is "
+        "ready when its default model is, and it is not stopping.",
+        response="ready",
+    ),
+    Endpoint(
+        "GET",
+        "/metrics",
+        "Shows the server's figures to Prometheus, in its text format. Names are those of vLLM "
+        "where the meaning is the same, with `ovapi_` before them.",
+        response="",
     ),
     Endpoint(
         "GET",

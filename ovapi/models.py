@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ovapi.config import ModelConfig
 from ovapi.core import Event, Failed, Finished, GenerateRequest, SamplingParams, Sink
 from ovapi.engine.base import Engine
 from ovapi.errors import ModelFailed, ModelLoading, ModelNotFound, RateLimited
+from ovapi.observer import NoObserver, Observer, Trace
 from ovapi.stream import EventStream
+
+
+@dataclass(slots=True)
+class Slot:
+    """What an engine request holds: `choices` have not ended yet, `trace` sees all of it."""
+
+    choices: int
+    trace: Trace
 
 
 class Model:
@@ -23,7 +33,8 @@ class Model:
         self.config = config
         self.engine = engine
         self.created = int(time.time())
-        self._open: dict[str, int] = {}
+        self.observer: Observer = NoObserver()
+        self._open: dict[str, Slot] = {}
 
     @property
     def name(self) -> str:
@@ -70,24 +81,27 @@ class Model:
             )
 
     def _submit(self, request: GenerateRequest, sink: Sink) -> None:
-        self._open[request.id] = _choices(request)
+        slot = self._open[request.id] = Slot(_choices(request), self.observer.begin(request))
 
         def deliver(event: Event) -> None:
-            self._count(request.id, event)
+            slot.trace.event(event)
+            self._count(request.id, slot, event)
             sink(event)
 
         self.engine.submit(request, deliver)
 
-    def _count(self, request_id: str, event: Event) -> None:
+    def _count(self, request_id: str, slot: Slot, event: Event) -> None:
         """Release the slot at the last event of a request."""
         if isinstance(event, Finished):
-            self._open[request_id] -= 1
-        if isinstance(event, Failed) or self._open[request_id] == 0:
+            slot.choices -= 1
+        if isinstance(event, Failed) or slot.choices == 0:
             del self._open[request_id]
 
     def _cancel(self, requests: Sequence[GenerateRequest]) -> None:
         for request in requests:
-            if self._open.pop(request.id, None) is not None:
+            slot = self._open.pop(request.id, None)
+            if slot is not None:
+                slot.trace.cancelled()
                 self.engine.cancel(request.id)
 
 

@@ -22,6 +22,7 @@ from ovapi import __version__
 from ovapi.app import Application
 from ovapi.config import Config, ModelConfig, TlsConfig
 from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, make_engine
+from ovapi.loop_lag import LoopLag
 from ovapi.models import Model, ModelRegistry
 from ovapi.origin import is_loopback
 from ovapi.schema import Schemas
@@ -42,6 +43,7 @@ class Server:
         models = [self._model(entry) for entry in config.models]
         self.registry = ModelRegistry(models, config.default_model)
         self.app = Application(config, self.registry, Schemas(), self.executor)
+        self._lag = LoopLag(self.app.metrics.loop_lag)
         self.http = self._http_server()
         self._stop = asyncio.Event()
         # Nothing more to wait for: no request is in hand, or a second signal has come.
@@ -49,8 +51,12 @@ class Server:
 
     def _model(self, entry: ModelConfig) -> Model:
         engine = make_engine(entry.engine, self._spec(entry), self.executor, self._post)
-        engine.on_state = lambda state: log_state(entry, state)
+        engine.on_state = lambda state: self._engine_state(entry, state)
         return Model(entry, engine)
+
+    def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
+        log_state(entry, state)
+        self.app.metrics.engine_state(entry.name, state)
 
     def _spec(self, entry: ModelConfig) -> EngineSpec:
         adapter = entry.adapter
@@ -85,6 +91,7 @@ class Server:
         self.http.add_sockets(sockets)
         self.port: int = sockets[0].getsockname()[1]
         self._handle_signals()
+        self._lag.start()
         self._announce()
         for model in self.registry:
             model.engine.start()
@@ -127,6 +134,7 @@ class Server:
             log.warning("%d requests did not end in time and are given up", self.app.active)
 
     async def _shut_down(self) -> None:
+        self._lag.stop()
         self.http.stop()
         await asyncio.gather(*(model.engine.close() for model in self.registry))
         await self.http.close_all_connections()

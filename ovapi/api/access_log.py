@@ -12,13 +12,17 @@ CLIENT_GONE = 499
 LONGEST_PATH = 200
 
 
+def status_of(handler: RequestHandler) -> int:
+    """What came of the request; CLIENT_GONE if nobody was there any more to be told."""
+    return CLIENT_GONE if getattr(handler, "gone", False) else handler.get_status()
+
+
 def log_access(handler: RequestHandler) -> None:
     """Log a request that has ended or whose client has gone.
 
     `ascii` escapes whatever could break the line or steer a terminal.
     """
-    request = handler.request
-    status = CLIENT_GONE if getattr(handler, "gone", False) else handler.get_status()
+    request, status = handler.request, status_of(handler)
     level = logging.WARNING if status >= 500 and status != 503 else logging.INFO
     log.log(
         level,

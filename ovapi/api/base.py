@@ -53,6 +53,8 @@ class ApiHandler(RequestHandler):
 
     def initialize(self) -> None:
         self.key_name: str | None = None
+        self.model_name = ""
+        self.refusal: ApiError | None = None
         self.gone = False
         self._logged = False
         self._counted = False
@@ -196,6 +198,7 @@ class ApiHandler(RequestHandler):
 
     def fail(self, error: ApiError) -> None:
         """Make `error` the answer: its status, its headers and the dialect's body."""
+        self.refusal = error
         self.clear()
         self.set_status(error.status)
         if error.retry_after is not None:

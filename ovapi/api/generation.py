@@ -71,6 +71,7 @@ class GenerationHandler(ApiHandler):
         self, model: Model, requests: Sequence[GenerateRequest], answer: Answer, stream: bool
     ) -> None:
         """Answer with what `model` makes of `requests`. Raises ApiErrors until headers are out."""
+        self.model_name = model.name
         if self.gone:
             return
         events = self._events = model.generate(requests)

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ovapi.config import Config
+from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
 from ovapi.schema import Schemas
@@ -21,6 +22,7 @@ class Services:
     schemas: Schemas
     executor: Executor
     origins: OriginPolicy
+    metrics: Metrics
     draining: bool = False
     active: int = 0
     on_idle: Callable[[], None] = lambda: None

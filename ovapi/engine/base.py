@@ -46,13 +46,17 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """Facts of a loaded model. `cache_tokens` None: the cache does not limit a request."""
+    """Facts of a loaded model. `cache_tokens` None: the cache does not limit a request.
+
+    `pid` is the process that it has of its own, if it has one.
+    """
 
     context: int
     cache_tokens: int | None
     cache_bytes: int | None
     vocabulary: int
     device: str
+    pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

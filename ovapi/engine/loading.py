@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import Any
 
@@ -42,6 +43,7 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
         cache_bytes=size.size_bytes,
         vocabulary=intake.vocabulary,
         device=spec.device,
+        pid=os.getpid(),
     )
 
 

@@ -1,0 +1,16 @@
+"""GET /metrics: the server's figures for Prometheus."""
+
+from __future__ import annotations
+
+from ovapi.api.base import ApiHandler
+from ovapi.metrics import CONTENT_TYPE
+
+
+class MetricsPage(ApiHandler):
+    during_drain = True
+
+    def get(self) -> None:
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.write(self.services.metrics.expose())
+
+    head = get

@@ -1,0 +1,29 @@
+"""GET /ready: 200 if a request would be served now, else 503 with the reasons."""
+
+from __future__ import annotations
+
+from ovapi.api.base import ApiHandler
+from ovapi.api.services import Services
+from ovapi.errors import ApiError
+
+
+class Ready(ApiHandler):
+    during_drain = True
+    public = True
+
+    def get(self) -> None:
+        reasons = obstacles(self.services)
+        self.set_status(503 if reasons else 200)
+        self.write_json({"ready": not reasons, "reasons": reasons})
+
+    head = get
+
+
+def obstacles(services: Services) -> list[str]:
+    """What keeps a request that names no model from being served; empty if nothing does."""
+    reasons = ["The server is shutting down."] if services.draining else []
+    try:
+        services.registry.get(None).check_ready()
+    except ApiError as error:
+        reasons.append(error.message)
+    return reasons

@@ -1,0 +1,238 @@
+"""Metrics: the server's figures for Prometheus, in a registry of its own.
+
+Names are those of vLLM where the meaning is the same, with the prefix `ovapi_`. What somebody
+else keeps, such as an engine's queue, is read when it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Metric,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from ovapi import __version__
+from ovapi.engine.base import EngineState
+from ovapi.models import Model
+from ovapi.process_memory import resident_bytes
+from ovapi.request_metrics import RequestMetrics
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+PREFIX = "ovapi"
+
+FIRST_TOKEN = (
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5,
+    10, 20, 40, 80, 160, 640, 2560,
+)  # fmt: skip
+PER_TOKEN = (
+    0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3,
+    0.4, 0.5, 0.75, 1, 2.5, 5,
+)  # fmt: skip
+LATENCY = (
+    0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920,
+    7680,
+)  # fmt: skip
+TOKENS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
+LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+REQUEST_HISTOGRAMS = {
+    "time_to_first_token_seconds": (FIRST_TOKEN, "From a request to its first token."),
+    "request_time_per_output_token_seconds": (PER_TOKEN, "Between tokens, by request."),
+    "e2e_request_latency_seconds": (LATENCY, "From a request to its end."),
+    "request_decode_time_seconds": (LATENCY, "From a request's first token to its end."),
+    "request_intake_time_seconds": (FIRST_TOKEN, "From a request to its acceptance."),
+    "request_prompt_tokens": (TOKENS, "Tokens in a request's prompt."),
+    "request_generation_tokens": (TOKENS, "Tokens that a request generated."),
+}
+"""Of each engine request; the choices of one HTTP request are as many engine requests."""
+
+
+class Metrics:
+    """The figures of one Application."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._models: dict[str, _Watched] = {}
+        self._histograms = {
+            name: self._histogram(name, buckets, text, ("model_name",))
+            for name, (buckets, text) in REQUEST_HISTOGRAMS.items()
+        }
+        self._endings = self._counter(
+            "request_success",
+            "Engine requests that ended: stop, length, abort (the client left), error or refused.",
+            ("model_name", "finished_reason"),
+        )
+        self._http = self._counter(
+            "http_requests",
+            "HTTP requests; 499 stands for a client that left.",
+            ("route", "method", "model_name", "status"),
+        )
+        self._refused = self._counter(
+            "requests_refused", "HTTP requests answered with an error, by its code.", ("reason",)
+        )
+        self._lag = self._histogram("loop_lag_seconds", LAG, "Delay of the event loop.")
+        self._registry.register(self)
+
+    def _histogram(
+        self, name: str, buckets: Iterable[float], text: str, labels: Iterable[str] = ()
+    ) -> Histogram:
+        return Histogram(
+            name, text, labels, namespace=PREFIX, registry=self._registry, buckets=tuple(buckets)
+        )
+
+    def _counter(self, name: str, text: str, labels: Iterable[str]) -> Counter:
+        return Counter(name, text, labels, namespace=PREFIX, registry=self._registry)
+
+    # --- what happens ---
+
+    def watch(self, model: Model) -> None:
+        """Become the observer of `model`."""
+        watched = _Watched(model, RequestMetrics(model.name, self._histograms, self._endings))
+        self._models[model.name] = watched
+        model.observer = watched.requests
+
+    def engine_state(self, model: str, state: EngineState) -> None:
+        """The engine of `model` has come to `state`: loading once more is a restart."""
+        self._models[model].came_to(state)
+
+    def http_request(
+        self, route: str, method: str, model: str, status: int, refusal: str | None
+    ) -> None:
+        self._http.labels(route, method, model, str(status)).inc()
+        if refusal is not None:
+            self._refused.labels(refusal).inc()
+
+    def loop_lag(self, seconds: float) -> None:
+        self._lag.observe(seconds)
+
+    # --- what Prometheus gets ---
+
+    def expose(self) -> bytes:
+        """Everything, in the format that CONTENT_TYPE names."""
+        return generate_latest(_WithoutCreated(self._registry))
+
+    def catalogue(self) -> Iterator[Description]:
+        """What there is, whether or not there are figures yet."""
+        for metric in self._registry.collect():
+            name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+            yield Description(name, metric.type, metric.documentation)
+
+    def collect(self) -> Iterator[Metric]:
+        """What is read when it is asked for; see `prometheus_client.registry.Collector`."""
+        watched = self._models.values()
+        yield _family(
+            GaugeMetricFamily, "info", "The server's version.", ["version"], [([__version__], 1)]
+        )
+        for kind, readings in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+            for name, text, read in readings:
+                rows = [([one.model.name], read(one)) for one in watched]
+                yield _family(kind, name, text, _BY_MODEL, rows)
+        yield _family(
+            GaugeMetricFamily,
+            "process_resident_memory_bytes",
+            "Memory of the server's process and of each engine that has one of its own.",
+            ["process", "model_name"],
+            self._memory(),
+        )
+
+    def _memory(self) -> Iterator[tuple[list[str], float]]:
+        yield ["server", ""], resident_bytes(os.getpid()) or 0
+        for one in self._models.values():
+            info = one.model.engine.state.info
+            size = resident_bytes(info.pid) if info is not None and info.pid else None
+            if size is not None:
+                yield ["engine", one.model.name], size
+
+
+@dataclass(frozen=True)
+class Description:
+    """A metric under the name that Prometheus asks for; `kind` is counter, gauge or histogram."""
+
+    name: str
+    kind: str
+    text: str
+
+
+class _Watched:
+    """A model, what its requests have come to, and how often its engine has begun again."""
+
+    def __init__(self, model: Model, requests: RequestMetrics) -> None:
+        self.model = model
+        self.requests = requests
+        self.restarts = 0
+        self._served = False
+
+    def came_to(self, state: EngineState) -> None:
+        if state.status == "loading" and self._served:
+            self.restarts += 1
+        self._served = state.status == "ready"
+
+
+class _WithoutCreated:
+    """A registry without the time series that say when a counter was made: nobody reads them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [one for one in metric.samples if not one.name.endswith("_created")]
+            yield metric
+
+
+def _family(
+    kind: type[GaugeMetricFamily | CounterMetricFamily],
+    name: str,
+    text: str,
+    labels: list[str],
+    rows: Iterable[tuple[list[str], float]],
+) -> Metric:
+    """One time series a row, which is the labels' values and the figure."""
+    family = kind(f"{PREFIX}_{name}", text, labels=labels)
+    for values, number in rows:
+        family.add_metric(values, number)
+    return family
+
+
+_BY_MODEL = ["model_name"]
+_Reading = tuple[str, str, Callable[[_Watched], float]]
+_GAUGES: tuple[_Reading, ...] = (
+    (
+        "model_ready", "1 while the model answers requests.",
+        lambda one: float(one.model.engine.state.status == "ready"),
+    ),
+    (
+        "num_requests_running", "Engine requests that decode.",
+        lambda one: float(one.model.engine.stats.running),
+    ),
+    (
+        "num_requests_waiting", "Engine requests that wait.",
+        lambda one: float(one.model.engine.stats.waiting),
+    ),
+    (
+        "kv_cache_usage_perc", "Share of the KV cache in use, from 0 to 1.",
+        lambda one: one.model.engine.stats.cache_usage,
+    ),
+)  # fmt: skip
+_COUNTERS: tuple[_Reading, ...] = (
+    ("prompt_tokens", "Tokens of prompts.", lambda one: one.requests.prompt_tokens),
+    ("generation_tokens", "Generated tokens.", lambda one: one.requests.generation_tokens),
+    (
+        "prefix_cache_queries", "Prompt tokens looked up in the prefix cache.",
+        lambda one: one.requests.cache_queries,
+    ),
+    (
+        "prefix_cache_hits", "Prompt tokens found in the prefix cache.",
+        lambda one: one.requests.cache_hits,
+    ),
+    ("engine_restarts", "How often an engine began again.", lambda one: one.restarts),
+)  # fmt: skip

@@ -1,0 +1,44 @@
+"""Observer: who wants to know what becomes of a model's requests, without being asked to act."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ovapi.core import Event, GenerateRequest
+
+
+class Trace(Protocol):
+    """One engine request, from its submission to its end. Called on the event loop's thread.
+
+    `event` comes with every event, so with every token: it must cost next to nothing.
+    """
+
+    def event(self, event: Event) -> None: ...
+
+    def cancelled(self) -> None:
+        """Its client has given it up; nothing follows."""
+        ...
+
+
+class Observer(Protocol):
+    def begin(self, request: GenerateRequest) -> Trace:
+        """`request` is about to be submitted."""
+        ...
+
+
+class NoTrace:
+    def event(self, event: Event) -> None:
+        """Nobody wants to know."""
+
+    def cancelled(self) -> None:
+        """Nobody wants to know."""
+
+
+class NoObserver:
+    """Stands where nobody watches."""
+
+    def begin(self, request: GenerateRequest) -> Trace:
+        return _NO_TRACE
+
+
+_NO_TRACE = NoTrace()

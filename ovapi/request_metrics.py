@@ -1,0 +1,113 @@
+"""RequestMetrics: what one model's requests come to, from the events that its engine gives.
+
+Times are those of the events on the event loop. When a request leaves the engine's queue for its
+prefill is not among them, so the time to the first token is not divided further.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from prometheus_client import Counter, Histogram
+
+from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest
+
+Families = Mapping[str, Histogram]
+
+
+class RequestMetrics:
+    """The observer of one model. Tokens are plain numbers, since every token passes here."""
+
+    def __init__(self, model: str, histograms: Families, endings: Counter) -> None:
+        self.prompt_tokens = 0
+        self.generation_tokens = 0
+        self.cache_queries = 0
+        self.cache_hits = 0
+        self._histograms = {name: family.labels(model) for name, family in histograms.items()}
+        self._endings = endings
+        self._model = model
+
+    def begin(self, request: GenerateRequest) -> RequestTrace:
+        return RequestTrace(self, request)
+
+    def observe(self, histogram: str, value: float) -> None:
+        self._histograms[histogram].observe(value)
+
+    def ended(self, reason: str) -> None:
+        self._endings.labels(self._model, reason).inc()
+
+
+class RequestTrace:
+    """One engine request; see `ovapi.observer.Trace`."""
+
+    __slots__ = ("_beams", "_first", "_later", "_metrics", "_open", "_start", "_tokens")
+
+    def __init__(self, metrics: RequestMetrics, request: GenerateRequest) -> None:
+        beams = request.sampling.beams
+        self._metrics = metrics
+        self._beams = beams is not None
+        self._open = beams.results if beams is not None else 1
+        self._start = time.perf_counter()
+        self._first: float | None = None
+        self._tokens = 0
+        self._later = 0  # tokens that came after the first time that any came
+
+    def event(self, event: Event) -> None:
+        if isinstance(event, Delta):
+            if event.token_ids:
+                self._take(len(event.token_ids))
+        elif isinstance(event, Finished):
+            self._finish(event)
+        elif isinstance(event, Accepted):
+            self._metrics.prompt_tokens += event.prompt_tokens
+            self._metrics.observe("request_prompt_tokens", event.prompt_tokens)
+            self._since_start("request_intake_time_seconds")
+        elif isinstance(event, Failed):
+            self._fail(event)
+
+    def cancelled(self) -> None:
+        self._end("abort")
+
+    def _fail(self, event: Failed) -> None:
+        """A request that could not be served as it was has not come to any end."""
+        if event.error.status < 500:
+            self._metrics.ended("refused")
+        else:
+            self._end("error")
+
+    def _take(self, tokens: int) -> None:
+        self._metrics.generation_tokens += tokens
+        self._tokens += tokens
+        if self._first is not None:
+            self._later += tokens
+            return
+        self._first = time.perf_counter()
+        self._metrics.observe("time_to_first_token_seconds", self._first - self._start)
+
+    def _finish(self, event: Finished) -> None:
+        self._open -= 1
+        if self._open:
+            return
+        usage = event.usage
+        if usage.cached_tokens is not None:
+            self._metrics.cache_queries += usage.prompt_tokens
+            self._metrics.cache_hits += usage.cached_tokens
+        self._decoded()
+        self._end(event.reason)
+
+    def _decoded(self) -> None:
+        """A beam search gives its tokens all at once, which tells nothing about a token."""
+        if self._first is None or not self._later or self._beams:
+            return
+        seconds = time.perf_counter() - self._first
+        self._metrics.observe("request_decode_time_seconds", seconds)
+        self._metrics.observe("request_time_per_output_token_seconds", seconds / self._later)
+
+    def _end(self, reason: str) -> None:
+        self._since_start("e2e_request_latency_seconds")
+        self._metrics.observe("request_generation_tokens", self._tokens)
+        self._metrics.ended(reason)
+
+    def _since_start(self, histogram: str) -> None:
+        self._metrics.observe(histogram, time.perf_counter() - self._start)
