@@ -32,7 +32,8 @@ ALLOWED = {
     "core": {"ovapi.errors"},
     "errors": set(),
     "stream": VOCABULARY,
-    "schema": {"ovapi.violation"},
+    "long_arrays": {"ovapi.violation"},
+    "schema": {"ovapi.long_arrays", "ovapi.violation"},
     "violation": VOCABULARY,
     "documentation": VOCABULARY
     | {"ovapi.endpoint", "ovapi.endpoints", "ovapi.metrics", "ovapi.schema", "ovapi.violation"},
