@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
-from ovapi.core import ChatPrompt, Message, TextPrompt
+from ovapi.core import ChatPrompt, TextPrompt
 from ovapi.engine.facts import ModelFacts
-from ovapi.errors import ApiError, InvalidRequest
+from ovapi.engine.template import ChatTemplate, template_variables
+from ovapi.errors import InvalidRequest
 
 _GROUP = 64
 _SHORT = 256  # characters
@@ -25,8 +24,7 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Any, facts: ModelFacts, special: Iterable[str]) -> None:
         self._tokenizer = tokenizer
-        self._variables = facts.variables
-        self._template = _compile(facts.chat_template) if facts.chat_template else None
+        self._template = ChatTemplate(facts.chat_template, facts.variables)
         longest_first = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
@@ -45,12 +43,12 @@ class PromptEncoder:
         """
         if isinstance(prompt, TextPrompt):
             return [prompt.text]
-        variables = _variables(prompt)
+        variables = template_variables(prompt)
         if not any(self._special.search(text) for text in _strings(variables)):
-            return [self._render(variables)]
+            return [self._template.render(variables)]
         mark = _unused(variables)
         guarded = _map_strings(variables, lambda text: self._guard(text, mark))
-        return self._render(guarded).split(mark)
+        return self._template.render(guarded).split(mark)
 
     def encode_parts(self, parts: Sequence[str], add_special_tokens: bool) -> list[int]:
         """Tokenize each part by itself and join the ids. Raises InvalidRequest."""
@@ -79,21 +77,6 @@ class PromptEncoder:
             cuts.append(match.start() + 1)
         return mark.join(text[a:b] for a, b in pairwise([*cuts, len(text)]))
 
-    def _render(self, variables: Mapping[str, Any]) -> str:
-        """Raises InvalidRequest with the template's own objection, ApiError for its failures."""
-        import jinja2
-
-        if self._template is None:
-            raise InvalidRequest("This model has no chat template: send a text prompt instead.")
-        try:
-            return str(self._template.render({**self._variables, **variables}))
-        except jinja2.UndefinedError:
-            raise ApiError("The model's chat template failed on these messages.") from None
-        except jinja2.TemplateError as error:
-            raise InvalidRequest(str(error), param="messages") from None
-        except Exception:  # noqa: BLE001 a template is foreign code: it may raise anything
-            raise ApiError("The model's chat template failed on these messages.") from None
-
 
 def _check_text(text: str) -> None:
     try:
@@ -115,69 +98,6 @@ def _groups(parts: Sequence[str]) -> Iterator[list[str]]:
             group = []
     if group:
         yield group
-
-
-def _compile(source: str) -> Any:
-    """The template in jinja2's sandbox, with what Hugging Face's templates expect."""
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = lambda format: datetime.now().strftime(format)
-    return environment.from_string(source)
-
-
-def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:
-    """Without jinja2's HTML escapes."""
-    return json.dumps(value, ensure_ascii=False, indent=indent, **options)
-
-
-def _raise_exception(message: str) -> NoReturn:
-    import jinja2
-
-    raise jinja2.TemplateError(message)
-
-
-def _variables(prompt: ChatPrompt) -> dict[str, Any]:
-    return {
-        **prompt.template_args,
-        "messages": [_message(message) for message in prompt.messages],
-        "tools": list(prompt.tools) or None,
-        "documents": None,
-        "add_generation_prompt": prompt.add_generation_prompt,
-    }
-
-
-def _message(message: Message) -> dict[str, Any]:
-    """As Hugging Face's templates expect it: absent rather than None, arguments as a dict."""
-    given: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.name is not None:
-        given["name"] = message.name
-    if message.tool_call_id is not None:
-        given["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        given["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
-            }
-            for call in message.tool_calls
-        ]
-    return given
-
-
-def _arguments(text: str) -> Any:
-    """The object that the text is, or the text itself if it is none."""
-    try:
-        parsed = json.loads(text or "{}")
-    except ValueError:
-        return text
-    return parsed if isinstance(parsed, dict) else text
 
 
 def _strings(value: Any) -> Iterator[str]:
