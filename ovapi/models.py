@@ -69,7 +69,7 @@ class Model:
         state = self.engine.state
         if state.status == "loading":
             raise ModelLoading(f"The model '{self.name}' is still loading.", param="model")
-        if state.status != "ready":
+        if state.status not in ("ready", "restarting"):
             raise ModelFailed(f"The model '{self.name}' is not available: {state.detail}")
 
     def _check_slots(self, wanted: int) -> None:

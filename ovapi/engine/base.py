@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 
 from ovapi.core import GenerateRequest, Prompt, Sink
 
-EngineStatus = Literal["loading", "ready", "failed", "stopped"]
+EngineStatus = Literal["loading", "ready", "restarting", "failed", "stopped"]
+"""While an engine restarts it still takes requests, which wait for it."""
 Post = Callable[..., None]
 """`post(callback, *args)` runs the callback on the event loop's thread; callable from anywhere."""
 
@@ -28,7 +29,9 @@ class EngineSpec:
     """All that an engine process needs to know to serve one model.
 
     `cache_bytes` None: a bounded share of the free memory. `context` None: as the model's
-    config.json says. `max_running` is how many requests decode together.
+    config.json says. `max_running` is how many requests decode together. A process that has work
+    and does not report a step for `stall_seconds`, or is not ready `load_seconds` after its start,
+    is replaced.
     """
 
     name: str
@@ -41,6 +44,8 @@ class EngineSpec:
     adapter: AdapterSpec | None = None
     max_running: int = 64
     max_batched_tokens: int = 256
+    stall_seconds: float = 60.0
+    load_seconds: float = 600.0
     log_level: str = "INFO"
 
 

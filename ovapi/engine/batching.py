@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 Tagged = tuple[str, Event]
 
 
+class StepFailed(Exception):
+    """A step has failed and every request is out of the pipeline, which works again."""
+
+
 @dataclass(slots=True)
 class _Running:
     """A request inside the pipeline. Dropping `handle` would stop it."""
@@ -69,10 +73,10 @@ class Batcher:
         usage = self._pipeline.get_metrics().cache_usage / 100 if self._running else 0.0
         return EngineStats(len(self._running), len(self._waiting), usage)
 
-    def submit(self, request: GenerateRequest) -> None:
+    def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
         """Queue the request. Its Accepted or Failed comes with the next step."""
         try:
-            prepared = self.intake.prepare(request)
+            prepared = self.intake.prepare(request, given)
         except ApiError as error:
             self._events.append((request.id, Failed(error)))
             return
@@ -92,13 +96,15 @@ class Batcher:
     def step(self) -> list[Tagged]:
         """Admit who fits, take one step, and give the events since the last one.
 
-        Raises if the pipeline is broken beyond repair.
+        Raises StepFailed when a step broke the pipeline and it has been mended: every request is
+        out of it then and has to be submitted again. Raises something else if it is beyond repair.
         """
         self._admit()
         try:
             self._step()
-        except Exception as error:  # noqa: BLE001 whatever it is, the engine must go on
+        except Exception as error:
             self._recover(error)
+            raise StepFailed from error
         events = list(self._events)
         self._events.clear()
         return events
@@ -120,19 +126,20 @@ class Batcher:
             if room < 0 and self._running:
                 return
             del self._waiting[prepared.request.id]
-            self._add(_Running(prepared, None, self.intake.generation(prepared), False))
+            generation = self.intake.generation(prepared)
+            self._add(_Running(prepared, None, generation, echoed=bool(prepared.given)))
 
     def _add(self, running: _Running) -> None:
         prepared = running.prepared
         try:
             config = sampling.make_config(
                 self._genai,
-                prepared.request.sampling,
+                prepared.left,
                 self.intake.eos_ids,
-                prepared.limit,
+                prepared.limit - len(prepared.given),
                 echo=prepared.echoes_logprobs,
             )
-            ids = _tensor(prepared.ids)
+            ids = _tensor([*prepared.ids, *prepared.given])
             running.handle = self._pipeline.add_request(next(self._numbers), ids, config)
         except Exception:
             log.exception("request %s was refused by the pipeline", running.id)
@@ -210,11 +217,12 @@ class Batcher:
         self._events.append((request_id, Failed(EngineFailed(message))))
 
     def _recover(self, error: Exception) -> None:
-        """A step that raised leaves every request in the pipeline useless, those waiting not."""
+        """A step that raised leaves the pipeline useless: clear it, or build it again."""
         log.error("a step failed with %d requests: %s", len(self._running), error)
         for running in list(self._running.values()):
             self._drop(running)
-            self._fail(running.id, "The engine failed while it generated. Please try again.")
+        self._waiting.clear()
+        self._events.clear()
         self._settled = True
         if not self._works():
             log.error("the pipeline is broken: building it again")
@@ -225,12 +233,13 @@ class Batcher:
         """One step clears the cancelled requests; then a token must come out."""
         try:
             self._pipeline.step()
-            return self._probe()
-        except Exception as error:  # noqa: BLE001
+            return self.probe()
+        except Exception as error:  # noqa: BLE001 any failure means that it does not work
             log.error("it did not recover: %s", error)
             return False
 
-    def _probe(self) -> bool:
+    def probe(self) -> bool:
+        """Whether the pipeline gives a real token. Only while nothing else runs."""
         config = self._genai.GenerationConfig()
         config.max_new_tokens = 1
         handle = self._pipeline.add_request(next(self._numbers), _tensor([0]), config)

@@ -57,6 +57,10 @@ class Child:
             except OSError:
                 return  # the receiver sees the end of the pipe too, and reports it
 
+    def poll(self, seconds: float) -> bool:
+        """Whether a report, or the end of the pipe, comes within `seconds`."""
+        return self._connection.poll(seconds)
+
     def receive(self) -> Report:
         """Block for the next report. Raises EOFError when the child has gone."""
         try:

@@ -15,15 +15,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 
-from ovapi.core import Delta, Event, Failed, Finished, GenerateRequest, Prompt, Sink
+from ovapi.core import Failed, GenerateRequest, Prompt, Sink
 from ovapi.engine.base import EngineSpec, EngineState, EngineStats, Post
 from ovapi.engine.child import Child
 from ovapi.engine.protocol import (
     Answer,
     Cancel,
     Detokenize,
+    Emptied,
     LoadFailed,
     Ready,
     Report,
@@ -31,7 +31,8 @@ from ovapi.engine.protocol import (
     Submit,
     Tokenize,
 )
-from ovapi.errors import ApiError, Draining, EngineFailed, ModelLoading
+from ovapi.engine.roster import Roster
+from ovapi.errors import ApiError, Draining, EngineFailed, ModelFailed, ModelLoading
 
 log = logging.getLogger(__name__)
 
@@ -40,29 +41,14 @@ _LONGEST_DELAY = 30.0
 _LOAD_RETRY = 300.0
 _HEALTHY_SECONDS = 60.0
 _STOP_SECONDS = 3.0
-
-
-@dataclass(slots=True)
-class Live:
-    """A request in the child's hands, with all that is needed to continue it elsewhere."""
-
-    request: GenerateRequest
-    sink: Sink
-    ids: tuple[int, ...] = ()
-    open: int = 1
-
-    def deliver(self, event: Event) -> bool:
-        """Pass the event on; true if it was the request's last."""
-        if isinstance(event, Delta) and self.open == 1:
-            self.ids += event.token_ids
-        if isinstance(event, Finished):
-            self.open -= 1
-        self.sink(event)
-        return isinstance(event, Failed) or self.open == 0
+_LOOK_SECONDS = 1.0
 
 
 class ProcessEngine:
-    """See `ovapi.engine.base.Engine`. Restarts its process with back-off when it dies."""
+    """See `ovapi.engine.base.Engine`. When its process dies or stalls, another takes over.
+
+    Requests in hand are submitted to the new one and go on where they were (see `Roster`).
+    """
 
     def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
         self.state = EngineState("loading")
@@ -71,7 +57,9 @@ class ProcessEngine:
         self._spec = spec
         self._executor = executor
         self._post = post
-        self._live: dict[str, Live] = {}
+        self._roster = Roster()
+        # since when a report is due; the loop writes it too, where work comes after idleness
+        self._waiting_since = time.monotonic()
         self._answers: dict[int, asyncio.Future[tuple[int, ...] | str]] = {}
         self._numbers = itertools.count()
         self._child: Child | None = None  # set by the supervisor, read by the loop
@@ -84,16 +72,25 @@ class ProcessEngine:
         self._supervisor = self._executor.submit(self._supervise)
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
-        if self.state.status != "ready" or self._child is None:
+        if self.state.status not in ("ready", "restarting"):
             sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
             return
-        beams = request.sampling.beams
-        self._live[request.id] = Live(request, sink, open=beams.results if beams else 1)
-        self._child.send(Submit(request))
+        if not self._roster:
+            self._waiting_since = time.monotonic()
+        self._roster.add(request, sink)
+        self._submit()
+
+    def _submit(self) -> None:
+        """Give the child those requests that it does not have, as far as they may run now."""
+        if self.state.status != "ready" or self._child is None:
+            return
+        for live in self._roster.resubmit():
+            self._child.send(Submit(live.request, live.given))
 
     def cancel(self, request_id: str) -> None:
-        if self._live.pop(request_id, None) is not None and self._child is not None:
+        if self._roster.remove(request_id) and self._child is not None:
             self._child.send(Cancel(request_id))
+            self._submit()
 
     async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
         number = next(self._numbers)
@@ -146,20 +143,22 @@ class ProcessEngine:
         match report:
             case Stepped(events, stats):
                 self.stats = stats
-                for request_id, event in events:
-                    self._deliver(request_id, event)
+                # every event is delivered before any suspect is let in
+                cleared = [self._roster.deliver(*tagged) for tagged in events]
+                if any(cleared):
+                    self._submit()
+            case Emptied():
+                self._roster.crashed()
+                self._submit()
             case Answer(number, result):
                 self._answer(number, result)
             case Ready(info) if not self._closing.is_set():
                 log.info("engine of %s ready", self._spec.name)
                 self._set_state(EngineState("ready", info=info))
+                self._submit()
             case LoadFailed(detail):
                 self._set_state(EngineState("failed", detail))
-
-    def _deliver(self, request_id: str, event: Event) -> None:
-        live = self._live.get(request_id)
-        if live is not None and live.deliver(event):
-            self._live.pop(request_id, None)
+                self._fail_all(ModelFailed(f"The model cannot be loaded any more: {detail}"))
 
     def _answer(self, number: int, result: tuple[int, ...] | str | ApiError) -> None:
         answer = self._answers.get(number)
@@ -171,18 +170,21 @@ class ProcessEngine:
             answer.set_result(result)
 
     def _died(self, status: int) -> None:
-        """The child is gone. Its requests end here; `Live` holds what continuing would take."""
+        """The child is gone; its requests wait for the next one."""
         if self._closing.is_set():
             return
         log.error("engine process of %s died with status %d", self._spec.name, status)
         self.stats = EngineStats()
-        self._set_state(EngineState("loading", "the engine is being restarted"))
-        self._fail_all(EngineFailed("The engine stopped unexpectedly. Please try again."))
+        if self.state.status in ("ready", "restarting"):
+            self._set_state(EngineState("restarting", "the engine is being restarted"))
+        self._roster.crashed()
+        self._fail_answers(EngineFailed("The engine stopped unexpectedly. Please try again."))
 
     def _fail_all(self, error: ApiError) -> None:
-        live, self._live = self._live, {}
-        for request in live.values():
-            request.sink(Failed(error))
+        self._roster.fail(error)
+        self._fail_answers(error)
+
+    def _fail_answers(self, error: ApiError) -> None:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error)
@@ -216,11 +218,24 @@ class ProcessEngine:
 
     def _relay(self, child: Child) -> bool:
         """Hand each report to the loop, until the child's end; false after LoadFailed."""
-        loads = True
+        loads, loaded = True, False
         try:
             while True:
+                self._await_report(child, loaded)
                 report = child.receive()
+                loaded = loaded or isinstance(report, Ready)
                 loads = loads and not isinstance(report, LoadFailed)
                 self._post(self._receive, report)
         except EOFError:
             return loads
+
+    def _await_report(self, child: Child, loaded: bool) -> None:
+        """Wait until the child has something to say; kill it if it has work and says nothing."""
+        patience = self._spec.stall_seconds if loaded else self._spec.load_seconds
+        self._waiting_since = time.monotonic()
+        while not child.poll(_LOOK_SECONDS):
+            silent = time.monotonic() - self._waiting_since
+            if silent > patience and (self._roster or not loaded):
+                log.error("engine process of %s silent for %.0f s: killed", self._spec.name, silent)
+                child.kill()
+                return

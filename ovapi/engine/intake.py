@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ovapi.core import ChatPrompt, GenerateRequest, Prompt, TextPrompt, TokenPrompt
+from ovapi.core import (
+    ChatPrompt,
+    GenerateRequest,
+    Prompt,
+    SamplingParams,
+    TextPrompt,
+    TokenPrompt,
+)
 from ovapi.engine import sampling
 from ovapi.engine.detokenize import TokenTable
 from ovapi.engine.generation import Generation
@@ -16,12 +23,16 @@ _BLOCK = 32  # tokens; the most that each beam wastes at either end of its part 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request that fits: its prompt as ids, and how many tokens it may generate."""
+    """A request that fits: its prompt as ids, and how many tokens it may generate.
+
+    `given` are the first of these tokens, which an engine before this one has generated.
+    """
 
     request: GenerateRequest
     ids: list[int]
     limit: int
     echo: str
+    given: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
@@ -31,7 +42,17 @@ class Prepared:
 
     @property
     def echoes_logprobs(self) -> bool:
-        return self.request.echo and self.request.sampling.logprobs
+        return self.request.echo and self.request.sampling.logprobs and not self.given
+
+    @property
+    def left(self) -> SamplingParams:
+        """The parameters of what is still to be generated.
+
+        The random generator cannot be set to where it was; a new seed keeps it from repeating.
+        """
+        params, done = self.request.sampling, len(self.given)
+        seed = None if params.seed is None else params.seed + done
+        return replace(params, min_tokens=max(0, params.min_tokens - done), seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +66,26 @@ class Intake:
     context: int
     cache: int | None = None
 
-    def prepare(self, request: GenerateRequest) -> Prepared:
+    def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> Prepared:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
         sampling.check(request.sampling)
         self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
         ids = self._prompt_ids(request)
         if not ids:
             raise InvalidRequest("The prompt is empty.", param=_param(request.prompt))
-        return Prepared(request, ids, self._limit(request, len(ids)), self._echo(request, ids))
+        limit = self._limit(request, len(ids))
+        return Prepared(request, ids, limit, self._echo(request, ids), given)
 
     def generation(self, prepared: Prepared, index: int = 0) -> Generation:
-        """The state of choice `index` of the request."""
+        """The state of choice `index` of the request, after the tokens that it was given."""
         params = prepared.request.sampling
         prompt_tokens = len(prepared.ids)
-        return Generation(params, self.table, self.eos_ids, prompt_tokens, prepared.limit, index)
+        generation = Generation(
+            params, self.table, self.eos_ids, prompt_tokens, prepared.limit, index
+        )
+        if prepared.given:
+            generation.take(prepared.given)  # its client has these events already
+        return generation
 
     def encode(self, prompt: Prompt, add_special_tokens: bool = True) -> list[int]:
         if isinstance(prompt, TokenPrompt):

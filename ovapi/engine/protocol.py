@@ -22,7 +22,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
+    """`given` are tokens that the request has got from an engine that is no more."""
+
     request: GenerateRequest
+    given: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,14 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Emptied:
+    """A step has failed: the engine works again, but has none of its requests any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     number: int
     result: tuple[int, ...] | str | ApiError
 
 
-Report = Ready | LoadFailed | Stepped | Answer
+Report = Ready | LoadFailed | Stepped | Emptied | Answer

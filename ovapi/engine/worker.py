@@ -12,19 +12,21 @@ import logging
 import os
 import signal
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from ovapi.core import GenerateRequest
 from ovapi.engine.base import EngineInfo, EngineSpec, EngineStats
-from ovapi.engine.batching import Tagged
-from ovapi.engine.failure import describe
+from ovapi.engine.batching import StepFailed, Tagged
+from ovapi.engine.failure import LoadError, describe
 from ovapi.engine.intake import Intake
 from ovapi.engine.protocol import (
     Answer,
     Cancel,
     Command,
     Detokenize,
+    Emptied,
     Load,
     LoadFailed,
     Ready,
@@ -37,6 +39,7 @@ from ovapi.errors import ApiError
 
 log = logging.getLogger(__name__)
 
+SIGN_OF_LIFE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -53,7 +56,7 @@ class Batch(Protocol):
     @property
     def intake(self) -> Intake: ...
 
-    def submit(self, request: GenerateRequest) -> None: ...
+    def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None: ...
 
     def cancel(self, request_id: str) -> None: ...
 
@@ -67,12 +70,19 @@ class Worker:
         self._connection = connection
         self._batch = batch
         self._reported = EngineStats()
+        self._spoke = time.monotonic()
 
     def run(self) -> None:
         """Serve until Stop. Raises EOFError when the parent is gone."""
         while self._drain():
             if self._batch.busy:
-                self._report(self._batch.step())
+                self._step()
+
+    def _step(self) -> None:
+        try:
+            self._report(self._batch.step())
+        except StepFailed:
+            self._connection.send(Emptied())
 
     def _drain(self) -> bool:
         """Take the commands that wait; wait for one if there is nothing else to do."""
@@ -83,8 +93,8 @@ class Worker:
 
     def _obey(self, command: Command) -> bool:
         match command:
-            case Submit(request):
-                self._batch.submit(request)
+            case Submit(request, given):
+                self._batch.submit(request, given)
             case Cancel(request_id):
                 self._batch.cancel(request_id)
             case Tokenize() | Detokenize():
@@ -108,11 +118,13 @@ class Worker:
             return ApiError("The tokenizer failed.")
 
     def _report(self, events: list[Tagged]) -> None:
-        """One message for the whole step, and none if nothing has happened."""
+        """One message for the whole step; if nothing has happened, a sign of life at times."""
         stats = self._batch.stats
-        if events or stats != self._reported:
+        now = time.monotonic()
+        if events or stats != self._reported or now - self._spoke > SIGN_OF_LIFE_SECONDS:
             self._connection.send(Stepped(tuple(events), stats))
             self._reported = stats
+            self._spoke = now
 
 
 def die_with(parent: int) -> None:
@@ -135,7 +147,10 @@ def _load(spec: EngineSpec) -> tuple[Batch, EngineInfo] | LoadFailed:
     from ovapi.engine.loading import load_batcher
 
     try:
-        return load_batcher(spec)
+        batcher, info = load_batcher(spec)
+        if not batcher.probe():
+            raise LoadError("the model loads but gives no token")
+        return batcher, info
     except Exception as error:
         log.exception("model %s cannot be loaded", spec.name)
         return LoadFailed(describe(error))

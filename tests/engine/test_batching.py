@@ -16,7 +16,6 @@ from ovapi.core import BeamSearch, TextPrompt, TokenPrompt
 from ovapi.engine.base import EngineSpec
 from ovapi.errors import (
     ContextLengthExceeded,
-    EngineFailed,
     InvalidRequest,
     UnsupportedParameter,
 )
@@ -137,22 +136,6 @@ def test_openvino_stays_in_the_child() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-async def test_a_killed_child_is_replaced() -> None:
-    driver = await Driver.started("batching")
-    try:
-        live = await driver.submit(LONG, ignore_eos=True).first_text()
-        (process,) = engine_processes_of(driver)
-        process.send_signal(signal.SIGKILL)
-        assert isinstance((await live.end()).error, EngineFailed)
-        assert "loading" in driver.states
-        assert await driver.settled() == "ready"
-        assert (await driver.ask("Count to 12.")).text.endswith("11, 12")
-    finally:
-        await driver.close()
-    assert not process.is_running()
-    assert driver.states[-1] == "stopped"
 
 
 def engine_processes_of(driver: Driver) -> list[psutil.Process]:

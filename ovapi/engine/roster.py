@@ -1,0 +1,109 @@
+"""Roster: the requests in an engine process's hands, with all that is needed to go on elsewhere.
+
+When the process dies, each request is submitted to the next one as its prompt plus the tokens that
+it has been given so far, and its client sees one whole stream. A request that brings down one
+process after another must not take the others with it:
+
+- One that had got a token since the last crash is innocent so far: it is submitted at once.
+- One that was in the process at two crashes without a token between them is suspect. Suspects are
+  submitted one at a time, the next when the one before has got a token.
+- If a process dies with a single suspect in it, that one is the culprit, and fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink
+from ovapi.errors import ApiError, EngineFailed
+
+
+@dataclass(slots=True)
+class Live:
+    """A request that has not ended. `given` are the token ids that its client has got.
+
+    `crashes` counts the processes that died with it since it last got a token; `submitted` tells
+    whether it is in the present process.
+    """
+
+    request: GenerateRequest
+    sink: Sink
+    accepted: bool = False
+    given: tuple[int, ...] = ()
+    open: int = 1
+    crashes: int = 0
+    submitted: bool = False
+
+    def deliver(self, event: Event) -> None:
+        if isinstance(event, Delta) and self.open == 1:
+            self.given += event.token_ids
+            self.crashes = 0
+        elif isinstance(event, Finished):
+            self.open -= 1
+        self.sink(event)
+
+    @property
+    def suspect(self) -> bool:
+        return self.crashes > 1
+
+
+class Roster:
+    """Belongs to the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, Live] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._live)
+
+    def add(self, request: GenerateRequest, sink: Sink) -> None:
+        """Take a request in; `resubmit` gives it out for its first time too."""
+        beams = request.sampling.beams
+        self._live[request.id] = Live(request, sink, open=beams.results if beams else 1)
+
+    def remove(self, request_id: str) -> bool:
+        """Forget a request; true if it was here."""
+        return self._live.pop(request_id, None) is not None
+
+    def deliver(self, request_id: str, event: Event) -> bool:
+        """Pass an event on to its client, each Accepted once; true if it let a suspect go."""
+        live = self._live.get(request_id)
+        if live is None or (live.accepted and isinstance(event, Accepted)):
+            return False
+        live.accepted = True
+        was_suspect = live.suspect
+        live.deliver(event)
+        if isinstance(event, Failed) or live.open == 0:
+            self._live.pop(request_id, None)
+            return was_suspect
+        return was_suspect and not live.suspect
+
+    def crashed(self) -> None:
+        """The process has died: find the culprit if there is one, and take the rest back."""
+        inside = [live for live in self._live.values() if live.submitted]
+        for live in inside:
+            live.crashes += 1
+            live.submitted = False
+        suspects = [live for live in inside if live.suspect]
+        if len(suspects) == 1:
+            self._fail((suspects[0],), EngineFailed("The engine stopped twice at this request."))
+
+    def resubmit(self) -> list[Live]:
+        """Those to submit now, marked as submitted: the innocent, and one suspect."""
+        waiting = [live for live in self._live.values() if not live.submitted]
+        ready = [live for live in waiting if not live.suspect]
+        if not any(live.submitted and live.suspect for live in self._live.values()):
+            ready += [live for live in waiting if live.suspect][:1]
+        for live in ready:
+            live.submitted = True
+        return ready
+
+    def fail(self, error: ApiError) -> None:
+        """End every request."""
+        self._fail(list(self._live.values()), error)
+
+    def _fail(self, lives: Iterable[Live], error: ApiError) -> None:
+        for live in lives:
+            self._live.pop(live.request.id, None)
+            live.sink(Failed(error))
