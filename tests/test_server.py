@@ -154,17 +154,20 @@ async def test_many_streams_give_what_each_gives_alone(batching_server: ServerPr
 
 
 async def test_health_answers_during_prefill_and_decoding(batching_server: ServerProcess) -> None:
-    command = [sys.executable, "-m", "tests.load", batching_server.url]
+    load = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.load", batching_server.url,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     seconds = []
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as load:
-        async with client_of(batching_server) as client:
-            while load.poll() is None:
-                start = time.perf_counter()
-                assert (await client.get("/health")).status_code == 200
-                seconds.append(time.perf_counter() - start)
-                await asyncio.sleep(0.005)
-        assert load.stdout is not None
-        assert "17 answers" in load.stdout.read()
+    async with client_of(batching_server) as client:
+        done = asyncio.create_task(load.communicate())
+        while not done.done():
+            start = time.perf_counter()
+            assert (await client.get("/health")).status_code == 200
+            seconds.append(time.perf_counter() - start)
+            await asyncio.sleep(0.005)
+    output, _ = await done
+    assert b"17 answers" in output
     assert len(seconds) > 50
     assert statistics.quantiles(seconds, n=100)[98] < 0.05
 
