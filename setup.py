@@ -45,9 +45,15 @@ setup(
             "hypothesis>=6.100,<7",
             "openai>=2,<4",
             "ollama>=0.6,<0.7",
+            "langchain-openai>=1,<2",
+            "langchain-ollama>=1,<2",
+            "litellm>=1.80,<2",
             "httpx>=0.27,<1",
             "psutil>=6,<8",
+            "openapi-spec-validator>=0.7,<1",
         ],
+        # throws requests at the server that its OpenAPI document allows, and some that it does not
+        "fuzz": ["schemathesis>=4,<5"],
         "lint": ["ruff>=0.17,<0.18", "mypy>=2,<3", "types-PyYAML", "types-jsonschema"],
         # torch is pinned so that no CUDA build is pulled in
         "train": ["torch==2.13.0", "transformers>=4.57,<6", "optimum-intel>=2.2,<3"],
