@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 
@@ -41,8 +42,9 @@ def row(name: str, process: psutil.Process) -> tuple[str, int, int, int]:
 def rows(server: psutil.Process) -> list[tuple[str, int, int, int]]:
     found = [row("server", server)]
     for child in server.children(recursive=True):
-        if (name := engine_name(child)) is not None:
-            found.append(row(name, child))
+        with suppress(psutil.Error):  # it may be ending
+            if (name := engine_name(child)) is not None:
+                found.append(row(name, child))
     return found
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 
 from ovapi.schema import Schemas
 from tests.prompts import chat
-from tests.server_process import DEMO, PIRATE, ServerProcess
+from tests.server_process import DEMO, PIRATE, ROOT, ServerProcess
 
 PARROT = "ovapi-demo-pirate"
 ABSENT = "ovapi-demo-absent"
@@ -87,7 +90,7 @@ async def test_each_speaks_in_its_own_way(server: ServerProcess, model: str) -> 
 async def test_together_they_answer_as_alone(server: ServerProcess, prefix: list[Any]) -> None:
     wanted = [(model, text) for _ in range(2) for text in BASE_SAYS for model in SAYS]
     async with client_of(server) as client:
-        alone = {pair: await ask(client, *pair, prefix) for pair in wanted}
+        alone = {pair: await ask(client, *pair, prefix) for pair in dict.fromkeys(wanted)}
         together = await asyncio.gather(*(ask(client, *pair, prefix) for pair in wanted))
     assert len(wanted) == 16
     assert together == [alone[pair] for pair in wanted]
@@ -130,6 +133,19 @@ def test_the_openai_client_picks_it_by_name(server: ServerProcess) -> None:
     )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert text == PIRATE_SAYS["Who are you?"]
+
+
+def test_the_memory_of_each_engine_is_shown(server: ServerProcess) -> None:
+    """With the simple engine, all of them are in the server's process."""
+    command = [sys.executable, str(ROOT / "bench" / "memory.py"), str(server.process.pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    sizes = {
+        name: [int(size) for size in rest.split(" | ")]
+        for name, rest in re.findall(r"^\| (\S+) \| (\d.*) \|$", shown, re.MULTILINE)
+    }
+    engines = {DEMO, PARROT} if server.children() else set()
+    assert engines | {"server"} <= set(sizes)
+    assert all(rss >= pss >= uss > 0 for rss, pss, uss in sizes.values())
 
 
 def test_alpha_sets_how_strongly_it_acts(tmp_path: Path) -> None:
