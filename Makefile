@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config.yaml
 
-.PHONY: serve test lint docs clean
+.PHONY: serve test lint docs fuzz clean
 
 serve: $(VENV)/.serve
 	$(BIN)/python -m ovapi --config $(CONFIG)
@@ -16,6 +16,10 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Bounded: a few minutes
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz
 
 docs: $(VENV)/.serve
 	$(BIN)/python -m ovapi.documentation > api_documentation.md
@@ -35,6 +39,10 @@ $(VENV)/.test: setup.py $(VENV)/.created
 
 $(VENV)/.lint: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,lint]'
+	touch $@
+
+$(VENV)/.fuzz: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,fuzz]'
 	touch $@
 
 clean:

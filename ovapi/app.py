@@ -12,7 +12,7 @@ from tornado.web import RequestHandler
 from ovapi.api.access_log import log_access, status_of
 from ovapi.api.base import VERBS, ApiHandler
 from ovapi.api.health import Health
-from ovapi.api.index import Documentation, Favicon, Index
+from ovapi.api.index import Documentation, Favicon, Index, OpenApi
 from ovapi.api.metrics import MetricsPage
 from ovapi.api.ollama import OllamaUnknownPath
 from ovapi.api.ollama_chat import Chat
@@ -52,6 +52,7 @@ ROUTES = [
     (r"/metrics", MetricsPage),
     (r"/", Index),
     (r"/api_documentation\.md", Documentation),
+    (r"/openapi\.json", OpenApi),
     (r"/favicon\.ico", Favicon),
 ]
 

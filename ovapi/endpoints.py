@@ -171,4 +171,10 @@ ENDPOINTS = (
     ),
     *OLLAMA,
     Endpoint("GET", "/api_documentation.md", "Shows this documentation.", response=""),
+    Endpoint(
+        "GET",
+        "/openapi.json",
+        "Shows the endpoints and their schemas to programs, as an OpenAPI 3.1 document.",
+        response="",
+    ),
 )

@@ -22,6 +22,7 @@ API = VOCABULARY | {
     "ovapi.endpoints",
     "ovapi.metrics",
     "ovapi.models",
+    "ovapi.openapi",
     "ovapi.origin",
     "ovapi.schema",
     "ovapi.stream",
@@ -37,6 +38,7 @@ ALLOWED = {
     "violation": VOCABULARY,
     "documentation": VOCABULARY
     | {"ovapi.endpoint", "ovapi.endpoints", "ovapi.metrics", "ovapi.schema", "ovapi.violation"},
+    "openapi": {"ovapi", "ovapi.endpoint", "ovapi.endpoints", "ovapi.schema"},
     "endpoint": set(),
     "endpoints": {"ovapi.endpoint", "ovapi.ollama_endpoints"},
     "auth": VOCABULARY,

@@ -1,4 +1,4 @@
-"""GET / and GET /api_documentation.md: what this is and where to go, for people and programs."""
+"""What this is and where to go: GET / and the documentation, for people and for programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ovapi.api.health import report
 from ovapi.api.services import Services
 from ovapi.documentation import generate
 from ovapi.endpoints import ENDPOINTS
+from ovapi.openapi import openapi
 
 DOCUMENTATION = "/api_documentation.md"
 
@@ -38,6 +39,15 @@ class Documentation(ApiHandler):
         """The page for this version, as browsers show it: plain."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.write(generate(self.services.schemas))
+
+    head = get
+
+
+class OpenApi(ApiHandler):
+    during_drain = True
+
+    def get(self) -> None:
+        self.write_json(openapi(self.services.schemas))
 
     head = get
 
