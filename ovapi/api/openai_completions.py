@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, NoReturn
 
 from ovapi.api.generation import GenerationHandler
@@ -46,24 +47,24 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
     prompts, choices = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * choices > MOST_CHOICES:
         _refuse("prompt", f"times 'n' gives more than {MOST_CHOICES} choices: send fewer at once")
-    each = 1 if params.beams else choices
-    return Call(
+    request = GenerateRequest(
         id=call_id,
-        requests=tuple(
-            GenerateRequest(
-                id=f"{call_id}-{number * each + choice}",
-                prompt=prompt,
-                sampling=seeded(params, choice),
-                echo=bool(body.get("echo")),
-                truncate_prompt_tokens=body.get("truncate_prompt_tokens"),
-            )
-            for number, prompt in enumerate(prompts)
-            for choice in range(each)
-        ),
-        choices=choices,
-        prompts=len(prompts),
-        **streaming(body),
+        prompt=prompts[0],
+        sampling=params,
+        echo=bool(body.get("echo")),
+        truncate_prompt_tokens=body.get("truncate_prompt_tokens"),
     )
+    requests = _requests(request, prompts, 1 if params.beams else choices)
+    return Call(call_id, tuple(requests), choices, len(prompts), **streaming(body))
+
+
+def _requests(
+    pattern: GenerateRequest, prompts: Sequence[TextPrompt | TokenPrompt], each: int
+) -> Iterator[GenerateRequest]:
+    """`pattern` for each of the prompts, `each` times, with ids and seeds of their own."""
+    for number, (prompt, choice) in enumerate(product(prompts, range(each))):
+        params = seeded(pattern.sampling, choice)
+        yield replace(pattern, id=f"{pattern.id}-{number}", prompt=prompt, sampling=params)
 
 
 def _check(body: Mapping[str, Any], params: SamplingParams) -> None:
