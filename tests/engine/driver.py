@@ -26,7 +26,7 @@ from ovapi.engine.base import Engine, EngineSpec, make_engine
 from ovapi.errors import ApiError
 
 DEMO = Path(__file__).resolve().parents[2] / "models" / "ovapi-demo"
-SECONDS = 30
+SECONDS = 60
 
 
 def chat(*texts: str, **fields: Any) -> ChatPrompt:
