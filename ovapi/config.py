@@ -20,6 +20,8 @@ from ovapi.yaml_document import ConfigError, YamlDocument
 MODEL_FILE = "openvino_model.xml"
 CREDENTIAL = "ovapi-keys"
 """The name of the systemd credential that holds keys, one a line."""
+FIRST_SOCKET = 3
+"""The file descriptor of the first socket that systemd passes."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,19 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class ServiceConfig:
+    """What systemd says to the services that it starts; without it, nothing.
+
+    `sockets` is how many listening sockets it passes, from FIRST_SOCKET on; `watchdog_seconds`
+    how long it waits for a sign of life.
+    """
+
+    notify: str | None = None
+    sockets: int = 0
+    watchdog_seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Config:
     server: ServerConfig
     logging: LoggingConfig
@@ -92,6 +107,7 @@ class Config:
     default_model: str | None
     compile_cache: Path | None
     keys: Keyring = field(default_factory=Keyring)
+    service: ServiceConfig = field(default_factory=ServiceConfig)
 
 
 def load(path: Path | None, host: str | None = None, port: int | None = None) -> Config:
@@ -121,6 +137,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
         default_model=_default_model(document, models),
         compile_cache=base / compile_cache if compile_cache else None,
         keys=_keys(document, base),
+        service=_service(os.environ),
     )
 
 
@@ -132,6 +149,20 @@ def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
         allowed_hosts=tuple(values.pop("allowed_hosts", ())),
         tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
         **values,
+    )
+
+
+def _service(environment: Mapping[str, str]) -> ServiceConfig:
+    """See sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3): some of it is for others."""
+    me = str(os.getpid())
+    watchdog = environment.get("WATCHDOG_USEC")
+    if environment.get("WATCHDOG_PID", me) != me:
+        watchdog = None
+    passed = environment.get("LISTEN_PID") == me
+    return ServiceConfig(
+        notify=environment.get("NOTIFY_SOCKET"),
+        sockets=int(environment.get("LISTEN_FDS", "0")) if passed else 0,
+        watchdog_seconds=int(watchdog) / 1e6 if watchdog else None,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ovapi.config import ModelConfig
 from ovapi.core import Event, Failed, Finished, GenerateRequest, SamplingParams, Sink
 from ovapi.engine.base import Engine
-from ovapi.errors import ModelFailed, ModelLoading, ModelNotFound, RateLimited
+from ovapi.errors import InvalidRequest, ModelFailed, ModelLoading, ModelNotFound, RateLimited
 from ovapi.observer import NoObserver, Observer, Trace
 from ovapi.stream import EventStream
 
@@ -34,6 +34,8 @@ class Model:
         self.engine = engine
         self.created = int(time.time())
         self.observer: Observer = NoObserver()
+        self.events = 0
+        """How many events the engine has given: it stands still if an engine with work does."""
         self._open: dict[str, Slot] = {}
 
     @property
@@ -53,7 +55,8 @@ class Model:
     def generate(self, requests: Sequence[GenerateRequest]) -> EventStream:
         """Submit the engine requests of one HTTP request; their choices are numbered through.
 
-        Raises ModelLoading, ModelFailed or RateLimited, and then nothing was submitted.
+        Raises ModelLoading, ModelFailed, RateLimited or InvalidRequest, and then nothing was
+        submitted.
         """
         self.check_ready()
         self._check_slots(len(requests))
@@ -74,6 +77,12 @@ class Model:
 
     def _check_slots(self, wanted: int) -> None:
         limit = self.config.max_running + self.config.max_queued
+        if wanted > limit:
+            raise InvalidRequest(
+                f"This asks for {wanted} choices in all; the model '{self.name}' takes at most "
+                f"{limit} at a time. Lower 'n' or send fewer prompts.",
+                param="n",
+            )
         if len(self._open) + wanted > limit:
             raise RateLimited(
                 f"The model '{self.name}' has {len(self._open)} of {limit} requests in hand and "
@@ -84,6 +93,7 @@ class Model:
         slot = self._open[request.id] = Slot(_choices(request), self.observer.begin(request))
 
         def deliver(event: Event) -> None:
+            self.events += 1
             slot.trace.event(event)
             self._count(request.id, slot, event)
             sink(event)

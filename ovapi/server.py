@@ -1,6 +1,7 @@
 """The server's life: configure, listen, load, serve, drain, stop.
 
-start      the port opens at once; engines load meanwhile and answer 503 until ready
+start      the port opens at once, or systemd has opened it before; engines load meanwhile and
+           answer 503 until ready
 SIGTERM    new requests get 503, those in flight have `drain_seconds` to end
 second     everything in flight is given up at once
 stop       engines are closed, their processes gone; exit status 0
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,12 +22,14 @@ from tornado.netutil import bind_sockets
 
 from ovapi import __version__
 from ovapi.app import Application
-from ovapi.config import Config, ModelConfig, TlsConfig
+from ovapi.config import FIRST_SOCKET, Config, ModelConfig, TlsConfig
 from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, make_engine
 from ovapi.loop_lag import LoopLag
 from ovapi.models import Model, ModelRegistry
+from ovapi.notify import Notifier
 from ovapi.origin import is_loopback
 from ovapi.schema import Schemas
+from ovapi.service import Service
 from ovapi.stream import Bridge
 
 log = logging.getLogger("ovapi.server")
@@ -44,6 +48,8 @@ class Server:
         self.registry = ModelRegistry(models, config.default_model)
         self.app = Application(config, self.registry, Schemas(), self.executor)
         self._lag = LoopLag(self.app.metrics.loop_lag)
+        watchdog = config.service.watchdog_seconds
+        self.service = Service(Notifier(config.service.notify), self.registry, watchdog)
         self.http = self._http_server()
         self._stop = asyncio.Event()
         # Nothing more to wait for: no request is in hand, or a second signal has come.
@@ -57,6 +63,7 @@ class Server:
     def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
         log_state(entry, state)
         self.app.metrics.engine_state(entry.name, state)
+        self.service.changed()
 
     def _spec(self, entry: ModelConfig) -> EngineSpec:
         adapter = entry.adapter
@@ -87,17 +94,29 @@ class Server:
 
     async def run(self) -> None:
         """Serve until a signal, then drain and stop. Raises OSError if the port is taken."""
-        sockets = bind_sockets(self.config.server.port, self.config.server.host)
+        sockets = self._sockets()
         self.http.add_sockets(sockets)
-        self.port: int = sockets[0].getsockname()[1]
+        self.address = sockets[0].getsockname()
         self._handle_signals()
         self._lag.start()
         self._announce()
+        self.service.opened()
         for model in self.registry:
             model.engine.start()
         await self._stop.wait()
         await self._drain()
         await self._shut_down()
+
+    def _sockets(self) -> list[socket.socket]:
+        """Those that systemd has opened for us, or our own."""
+        passed = self.config.service.sockets
+        if not passed:
+            return bind_sockets(self.config.server.port, self.config.server.host)
+        sockets = [socket.socket(fileno=FIRST_SOCKET + number) for number in range(passed)]
+        for one in sockets:
+            one.setblocking(False)
+            one.set_inheritable(False)
+        return sockets
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -111,9 +130,9 @@ class Server:
         self._stop.set()
 
     def _announce(self) -> None:
-        host = self.config.server.host
+        host, port = self._host_and_port()
         shown = f"[{host}]" if ":" in host else host
-        url = f"{'https' if self.config.server.tls else 'http'}://{shown}:{self.port}"
+        url = f"{'https' if self.config.server.tls else 'http'}://{shown}:{port}"
         log.info("ovapi %s listening on %s", __version__, url)
         if not self.config.keys and not is_loopback(host):
             log.warning("ANYBODY WHO REACHES %s CAN USE THIS SERVER: no keys are configured", url)
@@ -123,8 +142,16 @@ class Server:
             log.warning("there is no model to serve: put one into the models folder")
         log.info("what is here and how to use it: %s/", url)
 
+    def _host_and_port(self) -> tuple[str, int]:
+        """Where it listens: of a socket of its own the configuration knows the host's name."""
+        host, port = self.address[:2]
+        return (host if self.config.service.sockets else self.config.server.host), port
+
     async def _drain(self) -> None:
         self.app.drain(on_idle=self._over.set)
+        self.service.stopping(self.app.active)
+        if self.config.service.sockets:
+            self.http.stop()  # systemd holds the port: who connects now waits for our successor
         seconds = self.config.server.drain_seconds
         log.info("stopping: %d requests in flight, up to %g s", self.app.active, seconds)
         try:
@@ -139,6 +166,7 @@ class Server:
         await asyncio.gather(*(model.engine.close() for model in self.registry))
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
+        self.service.close()
         log.info("stopped")
 
 
