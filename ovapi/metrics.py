@@ -101,7 +101,7 @@ class Metrics:
         model.observer = watched.requests
 
     def engine_state(self, model: str, state: EngineState) -> None:
-        """The engine of `model` has come to `state`: loading once more is a restart."""
+        """The engine of `model` has come to `state`: beginning once more is a restart."""
         self._models[model].came_to(state)
 
     def http_request(
@@ -172,7 +172,7 @@ class _Watched:
         self._served = False
 
     def came_to(self, state: EngineState) -> None:
-        if state.status == "loading" and self._served:
+        if state.status in ("loading", "restarting") and self._served:
             self.restarts += 1
         self._served = state.status == "ready"
 

@@ -18,7 +18,14 @@ from ovapi.core import (
     Usage,
 )  # fmt: skip
 from ovapi.engine.base import EngineState, EngineStats
-from ovapi.errors import EngineFailed, ModelFailed, ModelLoading, ModelNotFound, RateLimited
+from ovapi.errors import (
+    EngineFailed,
+    InvalidRequest,
+    ModelFailed,
+    ModelLoading,
+    ModelNotFound,
+    RateLimited,
+)
 from ovapi.models import Model, ModelRegistry
 
 USAGE = Usage(1, 1)
@@ -26,6 +33,8 @@ USAGE = Usage(1, 1)
 
 class SilentEngine:
     """Keeps the sinks, so that a test plays the engine."""
+
+    kind = "silent"
 
     def __init__(self) -> None:
         self.state = EngineState("ready")
@@ -94,6 +103,12 @@ def test_no_slot_no_submission(model: Model, engine: SilentEngine) -> None:
         model.generate([request("c"), request("d")])
     assert caught.value.retry_after
     assert set(engine.sinks) == {"a", "b"}
+
+
+def test_what_can_never_get_its_slots_is_the_clients_fault(model: Model) -> None:
+    with pytest.raises(InvalidRequest, match="at most 3") as caught:
+        model.generate([request(name) for name in "abcd"])
+    assert caught.value.param == "n"
 
 
 def test_closing_a_stream_cancels_what_is_open_and_frees_the_slots(

@@ -43,7 +43,7 @@ def _model(model: Model) -> dict[str, Any]:
     return {
         "status": state.status,
         "detail": state.detail,
-        "engine": model.config.engine,
+        "engine": model.engine.kind,
         "device": state.info.device if state.info is not None else model.config.device,
         "running": stats.running,
         "waiting": stats.waiting,

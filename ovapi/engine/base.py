@@ -90,6 +90,7 @@ class Engine(Protocol):
     request gets no further events. `on_state` is called on the loop's thread after each change.
     """
 
+    kind: str
     state: EngineState
     stats: EngineStats
     on_state: Callable[[EngineState], None]

@@ -50,6 +50,8 @@ class ProcessEngine:
     Requests in hand are submitted to the new one and go on where they were (see `Roster`).
     """
 
+    kind = "batching"
+
     def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
         self.state = EngineState("loading")
         self.stats = EngineStats()

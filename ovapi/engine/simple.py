@@ -44,6 +44,8 @@ class Job:
 class SimpleEngine:
     """See `ovapi.engine.base.Engine`. Refuses beams and log-probabilities, which it cannot do."""
 
+    kind = "simple"
+
     def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
         self.state = EngineState("loading")
         self.stats = EngineStats()

@@ -36,6 +36,8 @@ class FakeEngine:
     A waiting request is answered through `sinks`. `requests` and `cancelled` keep what came in.
     """
 
+    kind = "fake"
+
     def __init__(self) -> None:
         self.state = EngineState("ready", info=INFO)
         self.stats = EngineStats()

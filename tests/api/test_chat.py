@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -261,11 +262,23 @@ async def test_a_model_that_is_not_ready(api: Api, state: Any, code: str) -> Non
 async def test_a_full_queue_is_429_at_once(api: Api) -> None:
     slots = api.model.config.max_running + api.model.config.max_queued
     async with api.client() as client:
+        first = asyncio.create_task(client.post(CHAT, json=chat(n=slots)))
+        await until(lambda: len(api.engine.requests) == slots)
+        response = await client.post(CHAT, json=chat())
+        first.cancel()
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+    assert response.json()["error"]["type"] == "rate_limit_error"
+    assert len(api.engine.requests) == slots
+
+
+async def test_more_choices_than_slots_can_never_be_served(api: Api) -> None:
+    slots = api.model.config.max_running + api.model.config.max_queued
+    async with api.client() as client:
         response = await client.post(CHAT, json=chat(n=slots + 1))
-        assert response.status_code == 429
-        assert int(response.headers["Retry-After"]) > 0
-        assert response.json()["error"]["type"] == "rate_limit_error"
-        assert not api.engine.requests
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "n"
+    assert not api.engine.requests
 
 
 async def test_a_large_body_is_checked_off_the_loop(api: Api) -> None:

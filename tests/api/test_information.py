@@ -50,7 +50,7 @@ async def test_health(api: Api, state: Any, status: str) -> None:
     assert body["models"]["demo"] == {
         "status": state,
         "detail": "why",
-        "engine": "auto",
+        "engine": "fake",
         "device": "CPU",
         "running": 2,
         "waiting": 3,
