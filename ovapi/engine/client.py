@@ -87,7 +87,7 @@ class ProcessEngine:
         if self.state.status != "ready" or self._child is None:
             return
         for live in self._roster.resubmit():
-            self._child.send(Submit(live.request, live.given))
+            self._child.send(Submit(live.request, tuple(live.given)))
 
     def cancel(self, request_id: str) -> None:
         if self._roster.remove(request_id) and self._child is not None:

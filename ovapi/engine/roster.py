@@ -13,7 +13,7 @@ process after another must not take the others with it:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink
 from ovapi.errors import ApiError, EngineFailed
@@ -30,7 +30,7 @@ class Live:
     request: GenerateRequest
     sink: Sink
     accepted: bool = False
-    given: tuple[int, ...] = ()
+    given: list[int] = field(default_factory=list)
     open: int = 1
     crashes: int = 0
     submitted: bool = False
