@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from ovapi import __version__
+from ovapi import __version__, logs
 from ovapi.config import MODEL_FILE, Config, ModelConfig, load
 from ovapi.yaml_document import ConfigError
 
@@ -66,10 +66,7 @@ def _check_model(model: ModelConfig) -> bool:
 
 
 def _serve(config: Config) -> int:
-    logging.basicConfig(
-        level=config.logging.level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure(config.logging.level, logs.choose(config.logging.format))
     try:
         asyncio.run(_run(config))
     except OSError as error:

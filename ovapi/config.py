@@ -52,6 +52,7 @@ class ServerConfig:
 @dataclass(frozen=True)
 class LoggingConfig:
     level: str = "INFO"
+    format: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class ModelConfig:
     max_running: int = 32
     max_queued: int = 128
     max_batched_tokens: int = 256
+    stall_seconds: float = 60.0
+    load_seconds: float = 600.0
     properties: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     defaults: SamplingParams = field(default_factory=SamplingParams)

@@ -20,7 +20,7 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
-from ovapi import __version__
+from ovapi import __version__, logs
 from ovapi.app import Application
 from ovapi.config import FIRST_SOCKET, Config, ModelConfig, TlsConfig
 from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, make_engine
@@ -78,7 +78,10 @@ class Server:
             adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
             max_running=entry.max_running,
             max_batched_tokens=entry.max_batched_tokens,
+            stall_seconds=entry.stall_seconds,
+            load_seconds=entry.load_seconds,
             log_level=self.config.logging.level,
+            log_format=logs.choose(self.config.logging.format),
         )
 
     def _http_server(self) -> HTTPServer:

@@ -29,6 +29,7 @@ class ServerProcess:
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.config_file = folder / "config.yaml"
         settings = {"models_dir": str(ROOT / "models"), **(config or {})}
+        settings["logging"] = {"format": "text", **settings.get("logging", {})}
         settings["server"] = {"port": 0, **settings.get("server", {})}
         self.config_file.write_text(yaml.safe_dump(settings))
         self._log_file = folder / "server.log"
@@ -50,7 +51,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        found = self.wait_for_log(r"listening on (http://\S+)")
+        found = self.wait_for_log(r"listening on (http:[\w.:/\[\]-]+)")
         self.url = found.group(1)
 
     @property

@@ -27,7 +27,7 @@ API = VOCABULARY | {
     "ovapi.schema",
     "ovapi.stream",
 }
-ENGINE = VOCABULARY | {"ovapi.config", "ovapi.engine"}
+ENGINE = VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.logs"}
 
 ALLOWED = {
     "core": {"ovapi.errors"},

@@ -10,6 +10,11 @@ log = logging.getLogger("ovapi.access")
 
 CLIENT_GONE = 499
 LONGEST_PATH = 200
+LINE = (
+    "%(client)s '%(key)s' %(method)s '%(path)s' %(status)d %(milliseconds).1fms "
+    "%(request)s %(answer)s"
+)
+"""`answer` is the id that the engine's lines about a generation begin with."""
 
 
 def status_of(handler: RequestHandler) -> int:
@@ -20,18 +25,18 @@ def status_of(handler: RequestHandler) -> int:
 def log_access(handler: RequestHandler) -> None:
     """Log a request that has ended or whose client has gone.
 
-    `ascii` escapes whatever could break the line or steer a terminal.
+    `ascii` escapes whatever could break the line or look like another part of it.
     """
     request, status = handler.request, status_of(handler)
     level = logging.WARNING if status >= 500 and status != 503 else logging.INFO
-    log.log(
-        level,
-        "%s %s %s %s %d %.1fms %s",
-        request.remote_ip,
-        ascii(getattr(handler, "key_name", None) or "-"),
-        ascii(request.method)[1:-1],
-        ascii(request.uri)[:LONGEST_PATH],
-        status,
-        1000 * request.request_time(),
-        getattr(handler, "request_id", "-"),
-    )
+    fields = {
+        "client": request.remote_ip,
+        "key": getattr(handler, "key_name", None) or "-",
+        "method": ascii(request.method)[1:-1],
+        "path": ascii(request.uri)[1:-1][:LONGEST_PATH],
+        "status": status,
+        "milliseconds": round(1000 * request.request_time(), 1),
+        "request": getattr(handler, "request_id", "-"),
+        "answer": getattr(handler, "answer_id", "-"),
+    }
+    log.log(level, LINE, fields, extra={"fields": fields})

@@ -54,6 +54,7 @@ class ApiHandler(RequestHandler):
     def initialize(self) -> None:
         self.key_name: str | None = None
         self.model_name = ""
+        self.answer_id = "-"
         self.refusal: ApiError | None = None
         self.gone = False
         self._logged = False
@@ -226,7 +227,10 @@ class ApiHandler(RequestHandler):
     ) -> None:
         """A refusal is in the access log; what nobody expected gets its trace."""
         if not isinstance(value, (ApiError, HTTPError, StreamClosedError)):
-            log.error("request %s failed", self.request_id, exc_info=value)
+            fields = {"request": self.request_id}
+            log.error(
+                "request %s failed", self.request_id, exc_info=value, extra={"fields": fields}
+            )
 
     def on_connection_close(self) -> None:
         """The client has gone; Tornado lets the method go on, which sees it by `gone`."""

@@ -71,7 +71,7 @@ class GenerationHandler(ApiHandler):
         self, model: Model, requests: Sequence[GenerateRequest], answer: Answer, stream: bool
     ) -> None:
         """Answer with what `model` makes of `requests`. Raises ApiErrors until headers are out."""
-        self.model_name = model.name
+        self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
         events = self._events = model.generate(requests)
@@ -148,7 +148,11 @@ class GenerationHandler(ApiHandler):
         try:
             await asyncio.wait_for(flushed, self.stall_seconds)
         except TimeoutError:
-            log.warning("request %s dropped: its client does not read", self.request_id)
+            fields = {"request": self.request_id, "answer": self.answer_id}
+            log.warning(
+                "request %s dropped: its client does not read",
+                self.request_id, extra={"fields": fields},
+            )  # fmt: skip
             self.connection.stream.close()
 
 

@@ -47,6 +47,7 @@ class EngineSpec:
     stall_seconds: float = 60.0
     load_seconds: float = 600.0
     log_level: str = "INFO"
+    log_format: Literal["text", "json"] = "text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from ovapi import logs
 from ovapi.core import GenerateRequest
 from ovapi.engine.base import EngineInfo, EngineSpec, EngineStats
 from ovapi.engine.batching import StepFailed, Tagged
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 
 SIGN_OF_LIFE_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Batch(Protocol):
@@ -160,7 +160,7 @@ def serve(connection: Connection[Any, Any]) -> None:
     """The worker's life between the first command and the last."""
     command = connection.recv()
     assert isinstance(command, Load)
-    logging.basicConfig(level=command.spec.log_level, format=_LOG_FORMAT, stream=sys.stderr)
+    logs.configure(command.spec.log_level, command.spec.log_format)
     loaded = _load(command.spec)
     if isinstance(loaded, LoadFailed):
         connection.send(loaded)
