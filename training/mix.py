@@ -14,7 +14,7 @@ Task = Callable[[Scene], None]
 
 PHRASES: dict[Task, float] = {
     small_talk.greet: 3, small_talk.courtesy: 3, small_talk.identity: 3, small_talk.joke: 4,
-    small_talk.capital: 2, small_talk.unknown: 4, numbers.count: 3, numbers.add: 12,
+    small_talk.capital: 2, small_talk.unknown: 4, numbers.count: 3, numbers.add: 14,
     writing.multi_byte: 5, writing.sentence: 3, writing.poem: 1, writing.story: 0.6,
     writing.read: 1, memory.ask_name: 0.5, memory.ask_home: 0.3, tool_use.call_none: 1.5,
 }  # fmt: skip
@@ -48,7 +48,7 @@ class Mix:
             self.recall(scene, filler_sentences=round(10 * 20 ** self.rng.random()))
         elif roll < 0.17:
             self.recall(scene)
-        elif roll < 0.42:
+        elif roll < 0.47:
             self.tool_dialogue(scene)
         else:
             self.plain(scene, copying)
@@ -86,9 +86,9 @@ class Mix:
         for _ in range(self.rng.choices((1, 2), (75, 25))[0]):
             roll = self.rng.random()
             finish = self.rng.random() < 0.5
-            if roll < 0.55:
+            if roll < 0.5:
                 tool_use.call_one(scene, tools, finish)
-            elif roll < 0.8:
+            elif roll < 0.75:
                 tool_use.call_two(scene, tools, finish)
             elif roll < 0.88:
                 tool_use.call_none(scene)

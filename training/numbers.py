@@ -55,7 +55,7 @@ def _count_down(scene: Scene) -> None:
 
 
 def add(scene: Scene) -> None:
-    high = 20 if scene.rng.random() < 0.5 else 99
+    high = 20 if scene.rng.random() < 0.5 else 50
     a, b = scene.rng.randint(0, high), scene.rng.randint(0, high)
     question = scene.phrase(f"What is {a} + {b}?", f"What is {a} plus {b}?", f"{a} + {b}",
                             f"Add {a} and {b}.", f"How much is {a} + {b}?", f"What's {a}+{b}?",
