@@ -51,6 +51,7 @@ setup(
             "httpx>=0.27,<1",
             "psutil>=6,<8",
             "openapi-spec-validator>=0.7,<1",
+            "trustme>=1,<2",
         ],
         # throws requests at the server that its OpenAPI document allows, and some that it does not
         "fuzz": ["schemathesis>=4,<5"],

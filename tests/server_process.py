@@ -51,7 +51,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        found = self.wait_for_log(r"listening on (http:[\w.:/\[\]-]+)")
+        found = self.wait_for_log(r"listening on (https?:[\w.:/\[\]-]+)")
         self.url = found.group(1)
 
     @property

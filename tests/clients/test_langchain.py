@@ -11,6 +11,14 @@ from langchain_openai import ChatOpenAI
 from tests.prompts import GREETING
 from tests.server_process import DEMO, ServerProcess
 
+# what these libraries warn about in their own code, and the sockets that they never close
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
 CONVERSATION = [
     SystemMessage("You are a helpful assistant."),
     HumanMessage("My name is Tom."),
