@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ovapi import __version__, logs
@@ -16,14 +17,19 @@ from ovapi.yaml_document import ConfigError
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status: 0 done, 1 failed, 2 wrong usage or configuration."""
     options = _parser().parse_args(argv)
+    path = _config_path(options.config)
+
+    def read() -> Config:
+        return load(path, options.host, options.port)
+
     try:
-        config = load(_config_path(options.config), options.host, options.port)
+        config = read()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     if options.check:
         return _check(config)
-    return _serve(config)
+    return _serve(config, read)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,10 +71,10 @@ def _check_model(model: ModelConfig) -> bool:
     return bool(problem)
 
 
-def _serve(config: Config) -> int:
+def _serve(config: Config, read: Callable[[], Config]) -> int:
     logs.configure(config.logging.level, logs.choose(config.logging.format))
     try:
-        asyncio.run(_run(config))
+        asyncio.run(_run(config, read))
     except OSError as error:
         where = f"{config.server.host}:{config.server.port}"
         logging.getLogger("ovapi").error("cannot listen on %s: %s", where, error.strerror)
@@ -76,10 +82,10 @@ def _serve(config: Config) -> int:
     return 0
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, read: Callable[[], Config]) -> None:
     from ovapi.server import Server  # after the arguments are read: --help stays quick
 
-    await Server(config).run()
+    await Server(config, read).run()
 
 
 if __name__ == "__main__":

@@ -68,11 +68,10 @@ class Application(tornado.web.Application):
     def __init__(
         self, config: Config, registry: ModelRegistry, schemas: Schemas, executor: Executor
     ) -> None:
-        limits = config.server
-        origins = OriginPolicy(limits.host, limits.cors_origins, limits.allowed_hosts)
         self.metrics = Metrics()
         for model in registry:
             self.metrics.watch(model)
+        origins = _origins(config)
         self.services = Services(config, registry, schemas, executor, origins, self.metrics)
         self._routes = route_names()
         super().__init__(
@@ -94,6 +93,11 @@ class Application(tornado.web.Application):
             refusal=(refusal.code or refusal.type) if refusal is not None else None,
         )
 
+    def configure(self, config: Config) -> None:
+        """Treat all requests from now on by `config`; those in hand go on."""
+        self.services.config = config
+        self.services.origins = _origins(config)
+
     def drain(self, on_idle: Callable[[], None]) -> None:
         """Refuse new requests with 503; `on_idle` is called once none is in hand any more."""
         self.services.draining = True
@@ -105,6 +109,11 @@ class Application(tornado.web.Application):
     def active(self) -> int:
         """Requests in hand, from their headers to the last byte of their answer."""
         return self.services.active
+
+
+def _origins(config: Config) -> OriginPolicy:
+    server = config.server
+    return OriginPolicy(server.host, server.cors_origins, server.allowed_hosts)
 
 
 def route_names() -> dict[type[RequestHandler], str]:

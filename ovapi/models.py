@@ -124,7 +124,13 @@ class ModelRegistry:
 
     def __init__(self, models: Sequence[Model], default: str | None = None) -> None:
         self._models = {model.name: model for model in models}
-        self._names = {alias: model for model in models for alias in model.config.aliases}
+        self.configure([model.config for model in models], default)
+
+    def configure(self, configs: Sequence[ModelConfig], default: str | None) -> None:
+        """Give each model its entry of `configs`, of which only its engine keeps the old one."""
+        for config in configs:
+            self._models[config.name].config = config
+        self._names = {alias: self._models[one.name] for one in configs for alias in one.aliases}
         self._names.update(self._models)
         self._default = default
 

@@ -2,6 +2,7 @@
 
 start      the port opens at once, or systemd has opened it before; engines load meanwhile and
            answer 503 until ready
+SIGHUP     the configuration is read again; what can change while running does
 SIGTERM    new requests get 503, those in flight have `drain_seconds` to end
 second     everything in flight is given up at once
 stop       engines are closed, their processes gone; exit status 0
@@ -14,6 +15,7 @@ import logging
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tornado.httpserver import HTTPServer
@@ -28,9 +30,11 @@ from ovapi.loop_lag import LoopLag
 from ovapi.models import Model, ModelRegistry
 from ovapi.notify import Notifier
 from ovapi.origin import is_loopback
+from ovapi.reload import merge
 from ovapi.schema import Schemas
 from ovapi.service import Service
 from ovapi.stream import Bridge
+from ovapi.yaml_document import ConfigError
 
 log = logging.getLogger("ovapi.server")
 
@@ -38,9 +42,14 @@ log = logging.getLogger("ovapi.server")
 class Server:
     """One server process, from listening to its exit status."""
 
-    def __init__(self, config: Config) -> None:
-        """Must be called on the loop's thread, with the loop running."""
+    def __init__(self, config: Config, load: Callable[[], Config]) -> None:
+        """Must be called on the loop's thread, with the loop running.
+
+        `load` reads the configuration anew; it may raise ConfigError.
+        """
         self.config = config
+        self._load = load
+        self._reloading: asyncio.Task[None] | None = None
         # An engine process keeps a reading and a writing thread; the rest is for requests.
         self.executor = ThreadPoolExecutor(2 * len(config.models) + 4, "ovapi")
         self._post = Bridge(IOLoop.current()).post
@@ -125,12 +134,35 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
 
     def stop(self) -> None:
         """Begin to drain; called again, give up what is in flight."""
         if self._stop.is_set():
             self._over.set()
         self._stop.set()
+
+    def reload(self) -> None:
+        """Take over what is new in the configuration, unless that is happening already."""
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        """A file that cannot be used changes nothing."""
+        try:
+            new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
+        except ConfigError as error:
+            problems = "; ".join(str(error).splitlines())
+            log.error("the configuration stays as it is, for the file cannot be used: %s", problems)
+            return
+        reload = merge(self.config, new)
+        self.config = reload.config
+        self.registry.configure(self.config.models, self.config.default_model)
+        self.app.configure(self.config)
+        logging.getLogger().setLevel(self.config.logging.level)
+        log.info("the configuration has been read again: %d keys", len(self.config.keys))
+        for path in reload.left:
+            log.warning("%s has changed, which takes a restart", path)
 
     def _announce(self) -> None:
         host, port = self._host_and_port()

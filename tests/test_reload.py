@@ -1,0 +1,112 @@
+"""SIGHUP: a running server takes over what is new, and nothing of a file that it cannot use."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from ovapi.config import Config, load
+from ovapi.reload import merge
+from tests.prompts import GREETING, LONG, chat
+from tests.server_process import DEMO, ROOT, ServerProcess
+
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Any:
+    def build(text: str) -> Config:
+        file = tmp_path / "config.yaml"
+        file.write_text(text)
+        return load(file)
+
+    return build
+
+
+def test_what_can_change_does(config: Any, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("secret")
+    old = config("models: [{name: a}, {name: b}]")
+    new = config(
+        """
+        server: {max_body_bytes: 2048, drain_seconds: 1, cors_origins: ["https://a.example"]}
+        auth: {keys_file: keys}
+        logging: {level: DEBUG}
+        models: [{name: a, aliases: [c], max_queued: 1, defaults: {temperature: 0}}, {name: b}]
+        default_model: c
+        """
+    )
+    reload = merge(old, new)
+    assert reload.left == ()
+    assert reload.config.keys.authenticate("Bearer secret", None)
+    assert reload.config.server == new.server
+    assert reload.config.models == new.models
+    assert reload.config.logging.level == "DEBUG"
+    assert reload.config.default_model == "c"
+
+
+def test_what_needs_a_restart_is_named_and_left(config: Any) -> None:
+    old = config("models: [{name: a}, {name: b}]")
+    new = config(
+        """
+        server: {port: 1, idle_timeout: 1}
+        logging: {format: json}
+        compile_cache: cache
+        models: [{name: a, device: GPU}, {name: c}]
+        default_model: c
+        """
+    )
+    reload = merge(old, new)
+    assert set(reload.left) == {
+        "server.port",
+        "server.idle_timeout",
+        "logging.format",
+        "compile_cache",
+        "default_model",
+        "models: a.device",
+        "models: b",
+        "models: c",
+    }
+    assert replace(reload.config, keys=old.keys) == old
+
+
+def test_a_running_server_reloads_without_losing_a_stream(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("first")
+    settings = {"auth": {"keys_file": str(keys)}, "models_dir": str(ROOT / "models")}
+
+    def status(key: str, **more: Any) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        body = chat(GREETING, max_tokens=1, **more)
+        return httpx.post(server.url + CHAT, json=body, headers=headers, timeout=60).status_code
+
+    def reload(text: str, expected: str) -> None:
+        server.config_file.write_text(text)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_log(expected, 20)
+
+    with ServerProcess(tmp_path, settings) as server:
+        server.wait_ready()
+        body = chat(LONG, stream=True, temperature=0)
+        headers = {"Authorization": "Bearer first"}
+        url = server.url + CHAT
+        with httpx.stream("POST", url, json=body, headers=headers, timeout=60) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            keys.write_text("second\nthird")
+            renamed = {**settings, "models": [{"name": DEMO, "aliases": ["other"]}]}
+            reload(yaml.safe_dump(renamed), "has been read again: 2 keys")
+            assert [*filter(None, lines)][-1] == "data: [DONE]"
+        assert status("first") == 401
+        assert status("second", model="other") == 200
+        reload("server: {prot: 1}", "stays as it is, .*server.prot")
+        assert status("third", model="other") == 200
+        keys.write_text("")
+        reload(yaml.safe_dump(settings), "stays as it is, .*holds no key")
+        assert status("third") == 200
+        assert server.terminate() == 0
