@@ -101,7 +101,7 @@ class Metrics:
         model.observer = watched.requests
 
     def engine_state(self, model: str, state: EngineState) -> None:
-        """The engine of `model` has come to `state`: beginning once more is a restart."""
+        """The engine of `model` has come to `state`."""
         self._models[model].came_to(state)
 
     def http_request(
@@ -169,12 +169,13 @@ class _Watched:
         self.model = model
         self.requests = requests
         self.restarts = 0
-        self._served = False
+        self.replayed = 0
 
     def came_to(self, state: EngineState) -> None:
-        if state.status in ("loading", "restarting") and self._served:
+        """An engine that restarts says so before it gives its requests to its successor."""
+        if state.status == "restarting":
             self.restarts += 1
-        self._served = state.status == "ready"
+            self.replayed += self.model.in_hand
 
 
 class _WithoutCreated:
@@ -234,5 +235,9 @@ _COUNTERS: tuple[_Reading, ...] = (
         "prefix_cache_hits", "Prompt tokens found in the prefix cache.",
         lambda one: one.requests.cache_hits,
     ),
-    ("engine_restarts", "How often an engine began again.", lambda one: one.restarts),
+    ("engine_restarts", "How often an engine's process was replaced.", lambda one: one.restarts),
+    (
+        "requests_replayed", "Engine requests that a restart caught, and that went on after it.",
+        lambda one: one.replayed,
+    ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ovapi.auth import Keyring
-from ovapi.core import Accepted, Failed
+from ovapi.core import Accepted, Failed, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.engine.base import EngineState, EngineStats
 from ovapi.errors import ContextLengthExceeded, EngineFailed
 from ovapi.metrics import Metrics
@@ -134,11 +134,13 @@ async def test_what_clients_send_makes_no_new_series(api: Api) -> None:
     assert len([name for name in figures if name.startswith("ovapi_http_requests")]) < 12
 
 
-def test_loading_again_is_a_restart(api: Api) -> None:
-    for status in ("ready", "loading", "ready", "loading", "failed", "loading", "stopped"):
+def test_restarts_and_the_requests_that_they_catch(api: Api) -> None:
+    api.model.generate([GenerateRequest("r", TextPrompt("x"), SamplingParams())])
+    for status in ("loading", "ready", "restarting", "restarting", "ready", "stopped"):
         api.app.metrics.engine_state("demo", EngineState(status))  # type: ignore[arg-type]
-    text = api.app.metrics.expose().decode()
-    assert figure(read(text), "engine_restarts_total", model_name="demo") == 2
+    figures = read(api.app.metrics.expose().decode())
+    assert figure(figures, "engine_restarts_total", model_name="demo") == 2
+    assert figure(figures, "requests_replayed_total", model_name="demo") == 2
 
 
 def test_each_server_counts_for_itself(api: Api) -> None:
