@@ -100,6 +100,11 @@ class Metrics:
         self._models[model.name] = watched
         model.observer = watched.requests
 
+    def forget(self, model: Model) -> None:
+        """`model` is gone; another one may have its name by now."""
+        if self._models[model.name].model is model:
+            del self._models[model.name]
+
     def engine_state(self, model: str, state: EngineState) -> None:
         """The engine of `model` has come to `state`."""
         self._models[model].came_to(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Model:
         self.events = 0
         """How many events the engine has given: it stands still if an engine with work does."""
         self._open: dict[str, Slot] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def name(self) -> str:
@@ -90,6 +93,7 @@ class Model:
             )
 
     def _submit(self, request: GenerateRequest, sink: Sink) -> None:
+        self._idle.clear()
         slot = self._open[request.id] = Slot(_choices(request), self.observer.begin(request))
 
         def deliver(event: Event) -> None:
@@ -105,11 +109,22 @@ class Model:
         if isinstance(event, Finished):
             slot.choices -= 1
         if isinstance(event, Failed) or slot.choices == 0:
-            del self._open[request_id]
+            self._release(request_id)
+
+    def _release(self, request_id: str) -> Slot | None:
+        """Take back a slot, if the request still has one."""
+        slot = self._open.pop(request_id, None)
+        if not self._open:
+            self._idle.set()
+        return slot
+
+    async def idle(self) -> None:
+        """Return once no request holds a slot."""
+        await self._idle.wait()
 
     def _cancel(self, requests: Sequence[GenerateRequest]) -> None:
         for request in requests:
-            slot = self._open.pop(request.id, None)
+            slot = self._release(request.id)
             if slot is not None:
                 slot.trace.cancelled()
                 self.engine.cancel(request.id)
@@ -123,14 +138,12 @@ class ModelRegistry:
     """The models by name and alias, the default one first."""
 
     def __init__(self, models: Sequence[Model], default: str | None = None) -> None:
-        self._models = {model.name: model for model in models}
-        self.configure([model.config for model in models], default)
+        self.hold(models, default)
 
-    def configure(self, configs: Sequence[ModelConfig], default: str | None) -> None:
-        """Give each model its entry of `configs`, of which only its engine keeps the old one."""
-        for config in configs:
-            self._models[config.name].config = config
-        self._names = {alias: self._models[one.name] for one in configs for alias in one.aliases}
+    def hold(self, models: Sequence[Model], default: str | None) -> None:
+        """Have these models from now on, and no others."""
+        self._models = {model.name: model for model in models}
+        self._names = {alias: model for model in models for alias in model.config.aliases}
         self._names.update(self._models)
         self._default = default
 

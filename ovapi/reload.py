@@ -1,8 +1,8 @@
 """Reload: which parts of a new configuration a running server can take over, and which it cannot.
 
-The keys, the log level, the limits of requests and what a model is called can change at any time.
-The port, the connections' limits and the engines are made once: they need a restart, across which
-a socket that systemd holds keeps every connection.
+The keys, the log level, the limits of requests and what a model is called can change at any time,
+and models can come and go. The port, the connections' limits and how an engine is made cannot
+change: they need a restart, across which a socket that systemd holds keeps every connection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ovapi.config import Config, ModelConfig
+from ovapi.config import Config
 
 SERVER = {"drain_seconds", "keepalive_seconds", "max_body_bytes", "cors_origins", "allowed_hosts"}
 MODEL = {"max_queued", "aliases", "defaults"}
@@ -28,16 +28,15 @@ class Reload:
 
 def merge(old: Config, new: Config) -> Reload:
     """`new` as far as a server that runs with `old` can take it over."""
-    wanted = {model.name: model for model in new.models}
-    models = tuple(_taken(model, wanted.get(model.name, model), MODEL) for model in old.models)
-    names = {name for model in models for name in (model.name, *model.aliases)}
+    before = {model.name: model for model in old.models}
+    models = tuple(_taken(before.get(model.name, model), model, MODEL) for model in new.models)
     config = replace(
         old,
         keys=new.keys,
         logging=replace(old.logging, level=new.logging.level),
         server=_taken(old.server, new.server, SERVER),
         models=models,
-        default_model=new.default_model if new.default_model in names else old.default_model,
+        default_model=new.default_model,
     )
     return Reload(config, tuple(_left(config, new)))
 
@@ -53,18 +52,8 @@ def _left(config: Config, new: Config) -> Iterator[str]:
     yield from _differences("logging", config.logging, new.logging)
     if config.compile_cache != new.compile_cache:
         yield "compile_cache"
-    if config.default_model != new.default_model:
-        yield "default_model"
-    yield from _models(config.models, new.models)
-
-
-def _models(old: tuple[ModelConfig, ...], new: tuple[ModelConfig, ...]) -> Iterator[str]:
-    before = {model.name: model for model in old}
-    after = {model.name: model for model in new}
-    for name in sorted(before.keys() ^ after.keys()):
-        yield f"models: {name}"
-    for name in sorted(before.keys() & after.keys()):
-        yield from _differences(f"models: {name}", before[name], after[name])
+    for taken, model in zip(config.models, new.models, strict=True):
+        yield from _differences(f"models: {model.name}", taken, model)
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:

@@ -17,6 +17,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -50,8 +51,9 @@ class Server:
         self.config = config
         self._load = load
         self._reloading: asyncio.Task[None] | None = None
-        # An engine process keeps a reading and a writing thread; the rest is for requests.
-        self.executor = ThreadPoolExecutor(2 * len(config.models) + 4, "ovapi")
+        self._retiring: dict[Model, asyncio.Task[None]] = {}
+        # An engine keeps a thread or two; the rest is for requests, and for engines to come.
+        self.executor = ThreadPoolExecutor(2 * len(config.models) + 16, "ovapi")
         self._post = Bridge(IOLoop.current()).post
         models = [self._model(entry) for entry in config.models]
         self.registry = ModelRegistry(models, config.default_model)
@@ -157,12 +159,38 @@ class Server:
             return
         reload = merge(self.config, new)
         self.config = reload.config
-        self.registry.configure(self.config.models, self.config.default_model)
+        self._hold_models()
         self.app.configure(self.config)
         logging.getLogger().setLevel(self.config.logging.level)
         log.info("the configuration has been read again: %d keys", len(self.config.keys))
         for path in reload.left:
             log.warning("%s has changed, which takes a restart", path)
+
+    def _hold_models(self) -> None:
+        """Have the models of the configuration: those that are new load, others retire."""
+        gone = {model.name: model for model in self.registry}
+        added = [self._model(entry) for entry in self.config.models if entry.name not in gone]
+        known = {**gone, **{model.name: model for model in added}}
+        for entry in self.config.models:
+            known[entry.name].config = entry
+            gone.pop(entry.name, None)
+        models = [known[entry.name] for entry in self.config.models]
+        self.registry.hold(models, self.config.default_model)
+        for model in added:
+            log.info("model %s: loading on %s", model.name, model.config.device)
+            self.app.metrics.watch(model)
+            model.engine.start()
+        for model in gone.values():
+            self._retiring[model] = asyncio.create_task(self._retire(model))
+
+    async def _retire(self, model: Model) -> None:
+        """End a model that nobody can ask for any more, once its requests have ended."""
+        log.info("model %s: to be removed after its %d requests", model.name, model.in_hand)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(model.idle(), self.config.server.drain_seconds)
+        await model.engine.close()
+        self.app.metrics.forget(model)
+        del self._retiring[model]
 
     def _announce(self) -> None:
         host, port = self._host_and_port()
@@ -198,7 +226,10 @@ class Server:
     async def _shut_down(self) -> None:
         self._lag.stop()
         self.http.stop()
-        await asyncio.gather(*(model.engine.close() for model in self.registry))
+        for task in self._retiring.values():
+            task.cancel()
+        engines = [model.engine for model in (*self.registry, *self._retiring)]
+        await asyncio.gather(*(engine.close() for engine in engines))
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.service.close()

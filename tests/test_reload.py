@@ -50,15 +50,23 @@ def test_what_can_change_does(config: Any, tmp_path: Path) -> None:
     assert reload.config.default_model == "c"
 
 
+def test_models_come_and_go(config: Any) -> None:
+    reload = merge(
+        config("models: [{name: a}, {name: b}]"), config("models: [{name: c}, {name: a}]")
+    )
+    assert reload.left == ()
+    assert [model.name for model in reload.config.models] == ["c", "a"]
+    assert reload.config.default_model == "c"
+
+
 def test_what_needs_a_restart_is_named_and_left(config: Any) -> None:
-    old = config("models: [{name: a}, {name: b}]")
+    old = config("models: [{name: a}]")
     new = config(
         """
         server: {port: 1, idle_timeout: 1}
         logging: {format: json}
         compile_cache: cache
-        models: [{name: a, device: GPU}, {name: c}]
-        default_model: c
+        models: [{name: a, device: GPU}]
         """
     )
     reload = merge(old, new)
@@ -67,10 +75,7 @@ def test_what_needs_a_restart_is_named_and_left(config: Any) -> None:
         "server.idle_timeout",
         "logging.format",
         "compile_cache",
-        "default_model",
         "models: a.device",
-        "models: b",
-        "models: c",
     }
     assert replace(reload.config, keys=old.keys) == old
 
@@ -109,4 +114,33 @@ def test_a_running_server_reloads_without_losing_a_stream(tmp_path: Path) -> Non
         keys.write_text("")
         reload(yaml.safe_dump(settings), "stays as it is, .*holds no key")
         assert status("third") == 200
+        assert server.terminate() == 0
+
+
+def test_a_model_is_added_and_another_removed_under_a_stream(tmp_path: Path) -> None:
+    def reload(*names: str) -> None:
+        models = [{"name": name, "path": str(ROOT / "models" / DEMO)} for name in names]
+        (tmp_path / "none").mkdir(exist_ok=True)
+        text = yaml.safe_dump({"models_dir": str(tmp_path / "none"), "models": models})
+        server.config_file.write_text(text)
+        server.process.send_signal(signal.SIGHUP)
+
+    with ServerProcess(tmp_path) as server:
+        server.wait_ready()
+        body = chat(LONG, stream=True)
+        with httpx.stream("POST", server.url + CHAT, json=body, timeout=60) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            reload("new")
+            assert [*filter(None, lines)][-1] == "data: [DONE]"
+        server.wait_for_log(f"model {DEMO}: stopped", 20)
+        server.wait_ready("new")
+        assert len([one for one in server.children() if "worker" in " ".join(one.cmdline())]) == 1
+        answer = httpx.post(server.url + CHAT, json={**chat(GREETING), "model": "new"}, timeout=60)
+        assert answer.status_code == 200
+        gone = httpx.post(server.url + CHAT, json={**chat(GREETING), "model": DEMO}, timeout=60)
+        assert gone.status_code == 404
+        metrics = httpx.get(f"{server.url}/metrics").text
+        assert 'ovapi_model_ready{model_name="new"} 1.0' in metrics
+        assert f'ovapi_model_ready{{model_name="{DEMO}"}}' not in metrics
         assert server.terminate() == 0
