@@ -1,6 +1,6 @@
 """A load for a server, in a process of its own: 16 streams, and one long prompt among them.
 
-    python -m tests.load http://127.0.0.1:8000
+python -m tests.load http://127.0.0.1:8000
 """
 
 from __future__ import annotations

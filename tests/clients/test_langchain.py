@@ -54,9 +54,7 @@ def test_openai_streams_the_same_text(chat_openai: ChatOpenAI) -> None:
 
 
 def test_openai_raises_the_clients_own_errors(any_server: ServerProcess) -> None:
-    model = ChatOpenAI(
-        model="other", base_url=f"{any_server.url}/v1", api_key="any", max_retries=0
-    )
+    model = ChatOpenAI(model="other", base_url=f"{any_server.url}/v1", api_key="any", max_retries=0)
     with pytest.raises(openai.NotFoundError):
         model.invoke(GREETING)
 
