@@ -17,18 +17,17 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
-from ovapi import __version__, logs
+from ovapi import __version__
 from ovapi.app import Application
 from ovapi.config import FIRST_SOCKET, Config, ModelConfig, TlsConfig
-from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, make_engine
+from ovapi.engine.base import EngineState
+from ovapi.fleet import Fleet
 from ovapi.loop_lag import LoopLag
-from ovapi.models import Model, ModelRegistry
 from ovapi.notify import Notifier
 from ovapi.origin import is_loopback
 from ovapi.reload import merge
@@ -50,50 +49,25 @@ class Server:
         """
         self.config = config
         self._load = load
-        self._reloading: asyncio.Task[None] | None = None
-        self._retiring: dict[Model, asyncio.Task[None]] = {}
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._reload_lock = asyncio.Lock()
         # An engine keeps a thread or two; the rest is for requests, and for engines to come.
         self.executor = ThreadPoolExecutor(2 * len(config.models) + 16, "ovapi")
-        self._post = Bridge(IOLoop.current()).post
-        models = [self._model(entry) for entry in config.models]
-        self.registry = ModelRegistry(models, config.default_model)
-        self.app = Application(config, self.registry, Schemas(), self.executor)
+        self.fleet = Fleet(config, self.executor, Bridge(IOLoop.current()).post)
+        self.fleet.on_change = self._model_changed
+        registry = self.fleet.registry
+        self.app = Application(config, registry, Schemas(), self.executor)
         self._lag = LoopLag(self.app.metrics.loop_lag)
         watchdog = config.service.watchdog_seconds
-        self.service = Service(Notifier(config.service.notify), self.registry, watchdog)
+        self.service = Service(Notifier(config.service.notify), registry, watchdog)
         self.http = self._http_server()
         self._stop = asyncio.Event()
         # Nothing more to wait for: no request is in hand, or a second signal has come.
         self._over = asyncio.Event()
 
-    def _model(self, entry: ModelConfig) -> Model:
-        engine = make_engine(entry.engine, self._spec(entry), self.executor, self._post)
-        engine.on_state = lambda state: self._engine_state(entry, state)
-        return Model(entry, engine)
-
-    def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
-        log_state(entry, state)
+    def _model_changed(self, entry: ModelConfig, state: EngineState) -> None:
         self.app.metrics.engine_state(entry.name, state)
         self.service.changed()
-
-    def _spec(self, entry: ModelConfig) -> EngineSpec:
-        adapter = entry.adapter
-        return EngineSpec(
-            name=entry.name,
-            path=entry.path,
-            device=entry.device,
-            context=entry.context,
-            cache_bytes=entry.cache_bytes,
-            compile_cache=self.config.compile_cache,
-            properties=entry.properties,
-            adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
-            max_running=entry.max_running,
-            max_batched_tokens=entry.max_batched_tokens,
-            stall_seconds=entry.stall_seconds,
-            load_seconds=entry.load_seconds,
-            log_level=self.config.logging.level,
-            log_format=logs.choose(self.config.logging.format),
-        )
 
     def _http_server(self) -> HTTPServer:
         limits = self.config.server
@@ -115,8 +89,7 @@ class Server:
         self._lag.start()
         self._announce()
         self.service.opened()
-        for model in self.registry:
-            model.engine.start()
+        self.fleet.start()
         await self._stop.wait()
         await self._drain()
         await self._shut_down()
@@ -145,52 +118,32 @@ class Server:
         self._stop.set()
 
     def reload(self) -> None:
-        """Take over what is new in the configuration, unless that is happening already."""
-        if self._reloading is None or self._reloading.done():
-            self._reloading = asyncio.create_task(self._reload())
+        """Take over what is new in the configuration, after what is being taken over."""
+        task = asyncio.create_task(self._reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
 
     async def _reload(self) -> None:
         """A file that cannot be used changes nothing."""
-        try:
-            new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
-        except ConfigError as error:
-            problems = "; ".join(str(error).splitlines())
-            log.error("the configuration stays as it is, for the file cannot be used: %s", problems)
-            return
+        async with self._reload_lock:
+            try:
+                new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
+            except ConfigError as error:
+                found = "; ".join(str(error).splitlines())
+                log.error("the configuration stays as it is, for the file is wrong: %s", found)
+                return
+            if not self._stop.is_set():
+                self._take_over(new)
+
+    def _take_over(self, new: Config) -> None:
         reload = merge(self.config, new)
         self.config = reload.config
-        self._hold_models()
+        self.fleet.take_over(self.config, self.app.metrics)
         self.app.configure(self.config)
         logging.getLogger().setLevel(self.config.logging.level)
         log.info("the configuration has been read again: %d keys", len(self.config.keys))
         for path in reload.left:
             log.warning("%s has changed, which takes a restart", path)
-
-    def _hold_models(self) -> None:
-        """Have the models of the configuration: those that are new load, others retire."""
-        gone = {model.name: model for model in self.registry}
-        added = [self._model(entry) for entry in self.config.models if entry.name not in gone]
-        known = {**gone, **{model.name: model for model in added}}
-        for entry in self.config.models:
-            known[entry.name].config = entry
-            gone.pop(entry.name, None)
-        models = [known[entry.name] for entry in self.config.models]
-        self.registry.hold(models, self.config.default_model)
-        for model in added:
-            log.info("model %s: loading on %s", model.name, model.config.device)
-            self.app.metrics.watch(model)
-            model.engine.start()
-        for model in gone.values():
-            self._retiring[model] = asyncio.create_task(self._retire(model))
-
-    async def _retire(self, model: Model) -> None:
-        """End a model that nobody can ask for any more, once its requests have ended."""
-        log.info("model %s: to be removed after its %d requests", model.name, model.in_hand)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(model.idle(), self.config.server.drain_seconds)
-        await model.engine.close()
-        self.app.metrics.forget(model)
-        del self._retiring[model]
 
     def _announce(self) -> None:
         host, port = self._host_and_port()
@@ -199,10 +152,6 @@ class Server:
         log.info("ovapi %s listening on %s", __version__, url)
         if not self.config.keys and not is_loopback(host):
             log.warning("ANYBODY WHO REACHES %s CAN USE THIS SERVER: no keys are configured", url)
-        for model in self.registry:
-            log.info("model %s: loading on %s", model.name, model.config.device)
-        if not list(self.registry):
-            log.warning("there is no model to serve: put one into the models folder")
         log.info("what is here and how to use it: %s/", url)
 
     def _host_and_port(self) -> tuple[str, int]:
@@ -226,10 +175,7 @@ class Server:
     async def _shut_down(self) -> None:
         self._lag.stop()
         self.http.stop()
-        for task in self._retiring.values():
-            task.cancel()
-        engines = [model.engine for model in (*self.registry, *self._retiring)]
-        await asyncio.gather(*(engine.close() for engine in engines))
+        await self.fleet.close()
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.service.close()
@@ -241,18 +187,3 @@ def _ssl_context(tls: TlsConfig) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tls.certificate, tls.key)
     return context
-
-
-def log_state(entry: ModelConfig, state: EngineState) -> None:
-    """One line for each change of an engine's state."""
-    if state.status == "failed":
-        log.error("model %s: not available: %s", entry.name, state.detail)
-    elif state.status == "ready" and state.info is not None:
-        info = state.info
-        cache = f"{info.cache_bytes / 2**20:.0f} MiB" if info.cache_bytes else "unbounded"
-        log.info(
-            "model %s: ready on %s, context %d tokens, KV cache %s",
-            entry.name, info.device, info.context, cache,
-        )  # fmt: skip
-    else:
-        log.info("model %s: %s %s", entry.name, state.status, state.detail)

@@ -1,0 +1,117 @@
+"""Fleet: the models of one server, from their engines' making to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+
+from ovapi import logs
+from ovapi.config import Config, ModelConfig
+from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, Post, make_engine
+from ovapi.metrics import Metrics
+from ovapi.models import Model, ModelRegistry
+
+log = logging.getLogger("ovapi.fleet")
+
+
+class Fleet:
+    """Models come with a configuration and go with another; see `take_over`."""
+
+    def __init__(self, config: Config, executor: Executor, post: Post) -> None:
+        """Makes the engines and starts none. `on_change` is called after each change of one."""
+        self.on_change: Callable[[ModelConfig, EngineState], None] = lambda *_: None
+        self._config = config
+        self._executor = executor
+        self._post = post
+        self._retiring: dict[Model, asyncio.Task[None]] = {}
+        models = [self._model(entry) for entry in config.models]
+        self.registry = ModelRegistry(models, config.default_model)
+
+    def _model(self, entry: ModelConfig) -> Model:
+        engine = make_engine(entry.engine, self._spec(entry), self._executor, self._post)
+        engine.on_state = lambda state: self._engine_state(entry, state)
+        return Model(entry, engine)
+
+    def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
+        log_state(entry, state)
+        self.on_change(entry, state)
+
+    def _spec(self, entry: ModelConfig) -> EngineSpec:
+        adapter = entry.adapter
+        return EngineSpec(
+            name=entry.name,
+            path=entry.path,
+            device=entry.device,
+            context=entry.context,
+            cache_bytes=entry.cache_bytes,
+            compile_cache=self._config.compile_cache,
+            properties=entry.properties,
+            adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
+            max_running=entry.max_running,
+            max_batched_tokens=entry.max_batched_tokens,
+            stall_seconds=entry.stall_seconds,
+            load_seconds=entry.load_seconds,
+            log_level=self._config.logging.level,
+            log_format=logs.choose(self._config.logging.format),
+        )
+
+    def start(self) -> None:
+        """Begin to load every model."""
+        for model in self.registry:
+            self._start(model)
+        if not list(self.registry):
+            log.warning("there is no model to serve: put one into the models folder")
+
+    def _start(self, model: Model) -> None:
+        log.info("model %s: loading on %s", model.name, model.config.device)
+        model.engine.start()
+
+    def take_over(self, config: Config, metrics: Metrics) -> None:
+        """Have the models of `config`: those that are new load, those that are gone retire."""
+        self._config = config
+        known = {model.name: model for model in self.registry}
+        added = [self._model(entry) for entry in config.models if entry.name not in known]
+        known.update({model.name: model for model in added})
+        models = [known.pop(entry.name) for entry in config.models]
+        for model, entry in zip(models, config.models, strict=True):
+            model.config = entry
+        self.registry.hold(models, config.default_model)
+        for model in added:
+            metrics.watch(model)
+            self._start(model)
+        for model in known.values():
+            self._retiring[model] = asyncio.create_task(self._retire(model, metrics))
+
+    async def _retire(self, model: Model, metrics: Metrics) -> None:
+        """End a model that nobody can ask for any more, once its requests have ended."""
+        log.info("model %s: to be removed after its %d requests", model.name, model.in_hand)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(model.idle(), self._config.server.drain_seconds)
+        await model.engine.close()
+        metrics.forget(model)
+        del self._retiring[model]
+
+    async def close(self) -> None:
+        """End every engine; return when they are gone."""
+        for task in self._retiring.values():
+            task.cancel()
+        engines = [model.engine for model in (*self.registry, *self._retiring)]
+        await asyncio.gather(*(engine.close() for engine in engines))
+
+
+def log_state(entry: ModelConfig, state: EngineState) -> None:
+    """One line for each change of an engine's state."""
+    if state.status == "failed":
+        log.error("model %s: not available: %s", entry.name, state.detail)
+    elif state.status == "ready" and state.info is not None:
+        info = state.info
+        cache = f"{info.cache_bytes / 2**20:.0f} MiB" if info.cache_bytes else "unbounded"
+        log.info(
+            "model %s: ready on %s, context %d tokens, KV cache %s",
+            entry.name, info.device, info.context, cache,
+        )  # fmt: skip
+    else:
+        log.info("model %s: %s %s", entry.name, state.status, state.detail)
