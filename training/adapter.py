@@ -26,7 +26,7 @@ MODEL = Path(__file__).parent.parent / "models" / "ovapi-demo"
 class Plan:
     """The course of the training; `tokens` is the size of a batch, padding included."""
 
-    steps: int = 400
+    steps: int = 300
     tokens: int = 2048
     rate: float = 4e-3
     warmup: int = 20
