@@ -139,13 +139,24 @@ async def test_closing_a_stream_cancels(api: Api) -> None:
     await until(lambda: api.app.active == 0)
 
 
+async def test_a_full_queue_is_the_clients_rate_limit_error(api: Api) -> None:
+    slots = api.model.config.max_running + api.model.config.max_queued
+    async with connected(api) as client:
+        ask = client.chat.completions.create
+        first = asyncio.create_task(ask(model="demo", messages=MESSAGES, n=slots))
+        await until(lambda: len(api.engine.requests) == slots)
+        with pytest.raises(openai.RateLimitError):
+            await ask(model="demo", messages=MESSAGES)
+        first.cancel()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected", "param"),
     [
         ({"temperature": 3}, openai.BadRequestError, "temperature"),
         ({"extra_body": {"foo": 1}}, openai.BadRequestError, "foo"),
         ({"model": "gpt-5"}, openai.NotFoundError, "model"),
-        ({"n": 100}, openai.RateLimitError, None),
+        ({"n": 100}, openai.BadRequestError, "n"),
     ],
 )
 async def test_refusals(
