@@ -143,10 +143,10 @@ async def test_a_full_queue_is_the_clients_rate_limit_error(api: Api) -> None:
     slots = api.model.config.max_running + api.model.config.max_queued
     async with connected(api) as client:
         ask = client.chat.completions.create
-        first = asyncio.create_task(ask(model="demo", messages=MESSAGES, n=slots))
+        first = asyncio.create_task(ask(model="demo", messages=HELLO, n=slots))
         await until(lambda: len(api.engine.requests) == slots)
         with pytest.raises(openai.RateLimitError):
-            await ask(model="demo", messages=MESSAGES)
+            await ask(model="demo", messages=HELLO)
         first.cancel()
 
 
