@@ -85,6 +85,7 @@ class Model:
                 f"This asks for {wanted} choices in all; the model '{self.name}' takes at most "
                 f"{limit} at a time. Lower 'n' or send fewer prompts.",
                 param="n",
+                code="invalid_value",
             )
         if len(self._open) + wanted > limit:
             raise RateLimited(
