@@ -93,14 +93,14 @@ class Training:
             yield from batches(mix, self.encoder, copying, long, plan.tokens)
 
     def run(self) -> None:
-        """Train to the end of the plan, with a line and a checkpoint every hundred steps."""
+        """Train to the end of the plan, with a line and a checkpoint every hundred steps and there."""
         started, losses = time.monotonic() - self.seconds, []
         for batch in self._batches():
             if self.step >= self.plan.steps:
                 return
             losses.append(self._learn(batch))
             self.step += 1
-            if self.step % 100 == 0:
+            if self.step % 100 == 0 or self.step == self.plan.steps:
                 self.seconds = time.monotonic() - started
                 self._report(sum(losses) / len(losses))
                 losses.clear()
