@@ -93,7 +93,7 @@ class Training:
             yield from batches(mix, self.encoder, copying, long, plan.tokens)
 
     def run(self) -> None:
-        """Train to the end of the plan, with a line and a checkpoint every hundred steps and there."""
+        """Train to the end; a line and a checkpoint every hundred steps, and at the last."""
         started, losses = time.monotonic() - self.seconds, []
         for batch in self._batches():
             if self.step >= self.plan.steps:
