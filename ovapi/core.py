@@ -127,6 +127,11 @@ class GenerateRequest:
     echo: bool = False
     truncate_prompt_tokens: int | None = None
 
+    @property
+    def choices(self) -> int:
+        """How many choices it gives, each with a Finished of its own."""
+        return self.sampling.beams.results if self.sampling.beams else 1
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:

@@ -63,11 +63,13 @@ class Model:
         """
         self.check_ready()
         self._check_slots(len(requests))
-        stream = EventStream(sum(map(_choices, requests)), on_close=lambda: self._cancel(requests))
+        stream = EventStream(
+            sum(request.choices for request in requests), on_close=lambda: self._cancel(requests)
+        )
         offset = 0
         for request in requests:
             self._submit(request, stream.sink(offset))
-            offset += _choices(request)
+            offset += request.choices
         return stream
 
     def check_ready(self) -> None:
@@ -95,7 +97,7 @@ class Model:
 
     def _submit(self, request: GenerateRequest, sink: Sink) -> None:
         self._idle.clear()
-        slot = self._open[request.id] = Slot(_choices(request), self.observer.begin(request))
+        slot = self._open[request.id] = Slot(request.choices, self.observer.begin(request))
 
         def deliver(event: Event) -> None:
             self.events += 1
@@ -129,10 +131,6 @@ class Model:
             if slot is not None:
                 slot.trace.cancelled()
                 self.engine.cancel(request.id)
-
-
-def _choices(request: GenerateRequest) -> int:
-    return request.sampling.beams.results if request.sampling.beams else 1
 
 
 class ModelRegistry:

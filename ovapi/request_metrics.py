@@ -44,10 +44,9 @@ class RequestTrace:
     __slots__ = ("_beams", "_first", "_later", "_metrics", "_open", "_start", "_tokens")
 
     def __init__(self, metrics: RequestMetrics, request: GenerateRequest) -> None:
-        beams = request.sampling.beams
         self._metrics = metrics
-        self._beams = beams is not None
-        self._open = beams.results if beams is not None else 1
+        self._beams = request.sampling.beams is not None
+        self._open = request.choices
         self._start = time.perf_counter()
         self._first: float | None = None
         self._tokens = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from ovapi.errors import (
     ApiError,
@@ -17,6 +17,11 @@ def openai_error(error: ApiError) -> dict[str, Any]:
     """The error object of OpenAI's API."""
     detail = {"message": error.message, "type": error.type, "param": error.param}
     return {"error": {**detail, "code": error.code}}
+
+
+def refuse(param: str, problem: str, code: str = "invalid_value") -> NoReturn:
+    """Raise InvalidRequest; `problem` goes on from the parameter's name, without a full stop."""
+    raise InvalidRequest(f"'{param}' {problem}.", param=param, code=code)
 
 
 def foreign(status: int) -> ApiError:

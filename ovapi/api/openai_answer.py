@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ovapi.api.failure import openai_error
+from ovapi.api.failure import openai_error, refuse
 from ovapi.api.generation import Batch
 from ovapi.api.openai import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
 from ovapi.core import Delta, Event, Finished, GenerateRequest
-from ovapi.errors import ApiError, InvalidRequest
+from ovapi.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,7 @@ def streaming(body: Mapping[str, Any]) -> dict[str, bool]:
     """What `body` says of `stream` and `include_usage`. Raises InvalidRequest."""
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
-        raise InvalidRequest(
-            "'stream_options' goes with 'stream': true only: leave it out or stream.",
-            param="stream_options",
-            code="invalid_value",
-        )
+        refuse("stream_options", "goes with 'stream': true only: leave it out or stream")
     return {"stream": stream, "include_usage": bool((options or {}).get("include_usage"))}
 
 

@@ -6,8 +6,9 @@ import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any, NoReturn
+from typing import Any
 
+from ovapi.api.failure import refuse
 from ovapi.api.generation import GenerationHandler
 from ovapi.api.json_text import json_logprob
 from ovapi.api.openai import new_id
@@ -22,7 +23,6 @@ from ovapi.core import (
     TokenLogprob,
     TokenPrompt,
 )
-from ovapi.errors import InvalidRequest
 
 MOST_CHOICES = 2048
 """Prompts times `n`: what one request may ask for at all."""
@@ -46,7 +46,7 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
     _check(body, params)
     prompts, choices = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * choices > MOST_CHOICES:
-        _refuse("prompt", f"times 'n' gives more than {MOST_CHOICES} choices: send fewer at once")
+        refuse("prompt", f"times 'n' gives more than {MOST_CHOICES} choices: send fewer at once")
     request = GenerateRequest(
         id=call_id,
         prompt=prompts[0],
@@ -69,9 +69,9 @@ def _requests(
 
 def _check(body: Mapping[str, Any], params: SamplingParams) -> None:
     if params.max_tokens == 0 and not body.get("echo"):
-        _refuse("max_tokens", "0 asks for nothing: raise it, or set 'echo' to true")
+        refuse("max_tokens", "0 asks for nothing: raise it, or set 'echo' to true")
     if body.get("logprobs") and (params.temperature > 0 or params.beams):
-        _refuse(
+        refuse(
             "logprobs",
             "above 0 needs 'temperature': 0. The engine knows the chosen token's log-probability "
             "only, which is not always the likeliest: use 0",
@@ -84,14 +84,10 @@ def _prompts(given: str | list[Any]) -> list[TextPrompt | TokenPrompt]:
         return [TextPrompt(given)]
     kinds = set(map(type, given))
     if len(kinds) > 1:
-        _refuse("prompt", "must not mix strings, token ids and arrays")
+        refuse("prompt", "must not mix strings, token ids and arrays")
     if kinds == {int}:
         return [TokenPrompt(tuple(given))]
     return [TextPrompt(one) if isinstance(one, str) else TokenPrompt(tuple(one)) for one in given]
-
-
-def _refuse(param: str, problem: str) -> NoReturn:
-    raise InvalidRequest(f"'{param}' {problem}.", param=param, code="invalid_value")
 
 
 class CompletionAnswer(OpenAiAnswer):

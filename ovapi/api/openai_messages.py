@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from ovapi.api.failure import refuse
 from ovapi.core import Message, Role, ToolCall
-from ovapi.errors import InvalidRequest
 
 JsonObject = Mapping[str, Any]
 
@@ -50,9 +50,8 @@ def _call(call: JsonObject) -> ToolCall:
 
 
 def _missing(param: str) -> None:
-    raise InvalidRequest(f"'{param}' is required.", param=param, code="missing_required_parameter")
+    refuse(param, "is required", "missing_required_parameter")
 
 
 def _misplaced(param: str, role: str) -> None:
-    message = f"'{param}' belongs to {role} message only."
-    raise InvalidRequest(message, param=param, code="invalid_value")
+    refuse(param, f"belongs to {role} message only")

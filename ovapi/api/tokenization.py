@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from ovapi.api.base import ApiHandler
+from ovapi.api.failure import refuse
 from ovapi.api.openai_messages import messages
 from ovapi.core import ChatPrompt, Prompt, TextPrompt
-from ovapi.errors import InvalidRequest
 
 Detokenizer = Callable[[Sequence[int]], Awaitable[str]]
 
@@ -48,9 +48,9 @@ def decode(body: Mapping[str, Any]) -> Prompt:
     """The text or the conversation of a body. Raises InvalidRequest for both or none."""
     text, items = body.get("prompt"), body.get("messages")
     if text is None and items is None:
-        _refuse("prompt", "or 'messages' is required", "missing_required_parameter")
+        refuse("prompt", "or 'messages' is required", "missing_required_parameter")
     if text is not None and items is not None:
-        _refuse("messages", "does not go with 'prompt': send one of them")
+        refuse("messages", "does not go with 'prompt': send one of them")
     if items is None:
         _check_absent(body, "prompt", "add_generation_prompt", "chat_template_kwargs")
         return TextPrompt(str(text))
@@ -66,11 +66,7 @@ def _check_absent(body: Mapping[str, Any], kind: str, *names: str) -> None:
     """Refuse what asks for something that does not apply to this kind of prompt."""
     for name in names:
         if body.get(name):
-            _refuse(name, f"does not go with '{kind}': leave it out")
-
-
-def _refuse(param: str, problem: str, code: str = "invalid_value") -> NoReturn:
-    raise InvalidRequest(f"'{param}' {problem}.", param=param, code=code)
+            refuse(name, f"does not go with '{kind}': leave it out")
 
 
 async def _texts(detokenize: Detokenizer, ids: Sequence[int]) -> list[str]:

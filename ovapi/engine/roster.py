@@ -59,8 +59,7 @@ class Roster:
 
     def add(self, request: GenerateRequest, sink: Sink) -> None:
         """Take a request in; `resubmit` gives it out for its first time too."""
-        beams = request.sampling.beams
-        self._live[request.id] = Live(request, sink, open=beams.results if beams else 1)
+        self._live[request.id] = Live(request, sink, open=request.choices)
 
     def remove(self, request_id: str) -> bool:
         """Forget a request; true if it was here."""

@@ -44,8 +44,7 @@ class Answer:
         self.id = request.id
         self._engine = engine
         self._changed = asyncio.Event()
-        beams = request.sampling.beams
-        self._open = beams.results if beams else 1
+        self._open = request.choices
         engine.submit(request, self._put)
 
     def _put(self, event: Event) -> None:
