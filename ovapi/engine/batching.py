@@ -25,7 +25,11 @@ Tagged = tuple[str, Event]
 
 
 class StepFailed(Exception):
-    """A step has failed and every request is out of the pipeline, which works again."""
+    """A step has failed; the requests `ids` are out of the pipeline, which works again."""
+
+    def __init__(self, ids: frozenset[str]) -> None:
+        super().__init__(f"{len(ids)} requests are lost")
+        self.ids = ids
 
 
 @dataclass(slots=True)
@@ -103,8 +107,7 @@ class Batcher:
         try:
             self._step()
         except Exception as error:
-            self._recover(error)
-            raise StepFailed from error
+            raise StepFailed(self._recover(error)) from error
         events = list(self._events)
         self._events.clear()
         return events
@@ -216,9 +219,13 @@ class Batcher:
     def _fail(self, request_id: str, message: str) -> None:
         self._events.append((request_id, Failed(EngineFailed(message))))
 
-    def _recover(self, error: Exception) -> None:
-        """A step that raised leaves the pipeline useless: clear it, or build it again."""
+    def _recover(self, error: Exception) -> frozenset[str]:
+        """A step that raised leaves the pipeline useless: clear it, or build it again.
+
+        Returns the ids of all requests that were here, those with undelivered events too.
+        """
         log.error("a step failed with %d requests: %s", len(self._running), error)
+        lost = frozenset((*self._running, *self._waiting, *(id for id, _ in self._events)))
         for running in list(self._running.values()):
             self._drop(running)
         self._waiting.clear()
@@ -228,6 +235,7 @@ class Batcher:
             log.error("the pipeline is broken: building it again")
             self._pipeline = None
             self._pipeline = self._build()
+        return lost
 
     def _works(self) -> bool:
         """One step clears the cancelled requests; then a token must come out."""

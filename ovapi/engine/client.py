@@ -149,8 +149,8 @@ class ProcessEngine:
                 cleared = [self._roster.deliver(*tagged) for tagged in events]
                 if any(cleared):
                     self._submit()
-            case Emptied():
-                self._roster.crashed()
+            case Emptied(ids):
+                self._roster.crashed(ids)
                 self._submit()
             case Answer(number, result):
                 self._answer(number, result)

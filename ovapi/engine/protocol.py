@@ -78,7 +78,12 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """A step has failed: the engine works again, but has none of its requests any more."""
+    """A step has failed: the engine works again, but has none of the requests `ids` any more.
+
+    A Submit that crosses this message on its way is not among them, and is obeyed after it.
+    """
+
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ process after another must not take the others with it:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink
@@ -78,9 +78,13 @@ class Roster:
             return was_suspect
         return was_suspect and not live.suspect
 
-    def crashed(self) -> None:
-        """The process has died: find the culprit if there is one, and take the rest back."""
-        inside = [live for live in self._live.values() if live.submitted]
+    def crashed(self, ids: Container[str] | None = None) -> None:
+        """The process has died, or has lost `ids`: find the culprit, and take the rest back."""
+        inside = [
+            live
+            for name, live in self._live.items()
+            if live.submitted and (ids is None or name in ids)
+        ]
         for live in inside:
             live.crashes += 1
             live.submitted = False

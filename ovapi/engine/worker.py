@@ -81,8 +81,8 @@ class Worker:
     def _step(self) -> None:
         try:
             self._report(self._batch.step())
-        except StepFailed:
-            self._connection.send(Emptied())
+        except StepFailed as failed:
+            self._connection.send(Emptied(failed.ids))
 
     def _drain(self) -> bool:
         """Take the commands that wait; wait for one if there is nothing else to do."""

@@ -156,8 +156,9 @@ def test_a_step_that_raises_leaves_a_working_pipeline(
     batcher._pipeline = Faulty(good, failures)
     for name in "abc":  # two of them run, the third waits
         batcher.submit(request(name))
-    with pytest.raises(StepFailed):
+    with pytest.raises(StepFailed) as caught:
         finish(batcher)
+    assert caught.value.ids == {"a", "b", "c"}
     assert not batcher.busy
     assert len(builds) == rebuilt
     for name in "abc":

@@ -64,6 +64,16 @@ def test_it_goes_on_with_the_tokens_that_its_client_has() -> None:
     assert not roster
 
 
+def test_only_what_an_engine_has_lost_is_submitted_again() -> None:
+    """A request on its way to an engine that stumbles arrives after all: never twice."""
+    roster = Roster()
+    for name in "ab":
+        Client(roster, name)
+    assert submitted(roster) == ["a", "b"]
+    roster.crashed(ids={"a"})
+    assert submitted(roster) == ["a"]
+
+
 def test_many_crashes_with_progress_between_hurt_nobody() -> None:
     roster = Roster()
     clients = [Client(roster, name) for name in "abc"]
