@@ -40,6 +40,8 @@ class EventStream:
         self._on_close = on_close
         self._waiting: deque[tuple[int, Event]] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._due = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self._open = set(range(choices))
 
     @property
@@ -74,6 +76,8 @@ class EventStream:
         """The consumer is done. If choices are still open they are given up, here and below."""
         if self._open:
             self._give_up()
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._wake()
 
     def _give_up(self) -> None:
@@ -89,12 +93,22 @@ class EventStream:
         return events
 
     async def _arrival(self, timeout: float) -> None:
-        """A future and a timer instead of `asyncio.wait_for`, which makes a task each time."""
+        """Wait for an event or the alarm: `asyncio.wait_for` would make a task for each token."""
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(timeout, self._wake)
+        self._due = loop.time() + timeout
+        if self._alarm is None:
+            self._alarm = loop.call_at(self._due, self._ring)
         try:
             await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _ring(self) -> None:
+        """Wake the consumer, or ring again later: the alarm is not set anew for each wait."""
+        loop = asyncio.get_running_loop()
+        if self._waiter is None or loop.time() >= self._due:
+            self._alarm = None
+            self._wake()
+        else:
+            self._alarm = loop.call_at(self._due, self._ring)
