@@ -171,7 +171,7 @@ class Delta:
     index: int = 0
 
     def __reduce__(self) -> tuple[type[Delta], tuple[Any, ...]]:
-        """Every token crosses the pipe as one of these; what dataclass does takes thrice as long."""
+        """Every token crosses the pipe: what dataclasses do instead takes three times as long."""
         return Delta, (self.text, self.token_ids, self.logprobs, self.index)
 
 
