@@ -1,10 +1,15 @@
-"""ChatTemplate: a model's own Jinja template, as Hugging Face's tokenizers run it."""
+"""ChatTemplate: a model's own Jinja template, as Hugging Face's tokenizers run it.
+
+Templates come with models from anywhere, and they are rendered where the engine takes its steps. So
+each rendering has a time limit: every turn of a loop and every call looks at the clock.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -12,6 +17,12 @@ from ovapi.core import ChatPrompt, Message
 from ovapi.errors import ApiError, InvalidRequest
 
 log = logging.getLogger(__name__)
+
+_SECONDS = 1.0
+"""For one rendering; a thousand messages take some ten milliseconds."""
+_MOST_CHARACTERS = 2**26
+_DEADLINE = "_deadline"
+"""The variable of a template that holds the moment by which it must have ended."""
 
 
 class ChatTemplate:
@@ -26,26 +37,87 @@ class ChatTemplate:
         if self._template is None:
             raise InvalidRequest("This model has no chat template: send a text prompt instead.")
         try:
-            return str(self._template.render({**self._constants, **variables}))
+            return _render(self._template, {**self._constants, **variables})
         except _Objection as error:
             raise InvalidRequest(str(error), param="messages") from None
+        except _Endless:
+            log.warning("the chat template did not end within %g s", _SECONDS)
+            raise ApiError("The model's chat template does not end on these messages.") from None
         except Exception as error:  # noqa: BLE001 a template is foreign code: it may raise anything
             log.warning("the chat template failed with %s", type(error).__name__)
             raise ApiError("The model's chat template failed on these messages.") from None
 
 
+def _render(template: Any, variables: Mapping[str, Any]) -> str:
+    """Raises _Endless at the limits of time and size, and whatever the template raises."""
+    deadline = time.monotonic() + _SECONDS
+    pieces: list[str] = []
+    room = _MOST_CHARACTERS
+    for piece in template.generate({**variables, _DEADLINE: deadline}):
+        room -= len(piece)
+        if room < 0:
+            raise _Endless
+        pieces.append(piece)
+    return "".join(pieces)
+
+
 def _compile(source: str) -> Any:
     """The template in jinja2's sandbox, with what Hugging Face's templates expect."""
+    from jinja2 import nodes, pass_context
     from jinja2.ext import loopcontrols
+    from jinja2.runtime import Context
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
+    class Environment(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset(("*", "**"))
+
+        def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+            _check_time(context[_DEADLINE])
+            return super().call(context, obj, *args, **kwargs)
+
+        def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+            _check_product(operator, left, right)
+            return super().call_binop(context, operator, left, right)
+
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.filters["tojson"] = _tojson
+    environment.filters[_DEADLINE] = pass_context(
+        lambda context, items: _in_time(items, context[_DEADLINE])
+    )
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = lambda format: datetime.now().strftime(format)
-    return environment.from_string(source)
+    tree = environment.parse(source)
+    for loop in tree.find_all(nodes.For):
+        loop.iter = nodes.Filter(loop.iter, _DEADLINE, [], [], None, None, lineno=loop.lineno)
+    return environment.from_string(tree)
+
+
+class _Endless(Exception):
+    """A rendering has reached its limit."""
+
+
+def _in_time(items: Iterable[Any], deadline: float) -> Iterator[Any]:
+    for item in items:
+        _check_time(deadline)
+        yield item
+
+
+def _check_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise _Endless
+
+
+def _check_product(operator: str, left: Any, right: Any) -> None:
+    """One operation must not take for ever, or all the memory, either."""
+    if operator == "**":
+        fits = max(abs(left), abs(right)) < 2**16
+    elif isinstance(left, Sized) or isinstance(right, Sized):
+        length, times = (left, right) if isinstance(left, Sized) else (right, left)
+        fits = len(length) * times <= _MOST_CHARACTERS
+    else:
+        fits = True
+    if not fits:
+        raise _Endless
 
 
 def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:

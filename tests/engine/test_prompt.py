@@ -98,6 +98,41 @@ def test_a_template_that_fails_is_not(template: str) -> None:
     assert caught.value.status == 500
 
 
+FOR_EVER = "{% for a in range(99999) %}" * 3 + "{{ x }}" + "{% endfor %}" * 3
+TWICE = "{% macro f(n) %}{% if n %}{{ f(n - 1) ~ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        FOR_EVER,
+        TWICE,
+        "{% for a in range(99999) %}{{ 'a' * 9999 }}{% endfor %}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ 'a' * 9999999999 }}",
+        "{{ 9999999999 * [messages] }}",
+    ],
+)
+def test_a_template_that_does_not_end_is_ended(template: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(ApiError, match="does not end"):
+        render(template)
+    assert time.monotonic() - start < 5
+
+
+def test_loops_are_as_jinja_knows_them() -> None:
+    template = (
+        "{% for a in 'xyz' recursive %}"
+        "{{ loop.index }}/{{ loop.length }}{{ a }}{{ loop.nextitem }}{{ loop.last }}"
+        "{{ loop('pq') if loop.first and loop.depth == 1 }};"
+        "{% else %}nothing{% endfor %}"
+        "{% for a in range(9) if a is odd %}{% if a > 5 %}{% break %}{% endif %}{{ a * 2 }}"
+        "{% endfor %}{% for a in absent %}{% else %}none{% endfor %}"
+    )
+    inner = "1/2pqFalse;2/2qTrue;"
+    assert render(template) == f"1/3xyFalse{inner};2/3yzFalse;3/3zTrue;2610none"
+
+
 @pytest.mark.parametrize(
     "template",
     ["{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ messages.append(1) }}"],
