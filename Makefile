@@ -3,8 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config.yaml
+MINUTES ?= 5
+KILLS ?= 20
 
-.PHONY: serve test lint docs fuzz clean
+.PHONY: serve test lint docs fuzz soak clean
 
 serve: $(VENV)/.serve
 	$(BIN)/python -m ovapi --config $(CONFIG)
@@ -20,6 +22,10 @@ lint: $(VENV)/.lint
 # Bounded: a few minutes
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz
+
+# Bounded: about a quarter of an hour; make soak MINUTES=60 KILLS=200 for more
+soak: $(VENV)/.test
+	$(BIN)/python -m soak --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
 
 docs: $(VENV)/.serve
 	$(BIN)/python -m ovapi.documentation > api_documentation.md

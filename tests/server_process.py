@@ -23,16 +23,18 @@ START_SECONDS = 60
 class ServerProcess:
     """`python -m ovapi` on a free port of loopback, with the given configuration.
 
-    A context manager: leaving it ends the process, whatever state it is in.
+    A context manager: leaving it ends the process, whatever state it is in. `popen` are further
+    arguments of subprocess.Popen.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None, **popen: Any) -> None:
         self.config_file = folder / "config.yaml"
         settings = {"models_dir": str(ROOT / "models"), **(config or {})}
         settings["logging"] = {"format": "text", **settings.get("logging", {})}
         settings["server"] = {"port": 0, **settings.get("server", {})}
         self.config_file.write_text(yaml.safe_dump(settings))
         self._log_file = folder / "server.log"
+        self._popen = popen
 
     def __enter__(self) -> ServerProcess:
         self.start()
@@ -50,6 +52,7 @@ class ServerProcess:
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                **self._popen,
             )
         found = self.wait_for_log(r"listening on (https?:[\w.:/\[\]-]+)")
         self.url = found.group(1)

@@ -10,9 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -21,28 +19,7 @@ import yaml
 
 from tests.prompts import GREETING, LONG, SURE, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
-
-CHAT = "/v1/chat/completions"
-
-
-def client_of(server: ServerProcess) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=None)
-    return httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits)
-
-
-async def deltas(client: httpx.AsyncClient, body: dict[str, Any]) -> AsyncIterator[str]:
-    """The content of each chunk of a streamed answer of one choice."""
-    async with client.stream("POST", CHAT, json={**body, "stream": True}) as response:
-        assert response.status_code == 200, await response.aread()
-        async for line in response.aiter_lines():
-            if line.startswith("data: {"):
-                event = json.loads(line[6:])
-                assert "error" not in event, event
-                yield event["choices"][0]["delta"].get("content") or ""
-
-
-async def text_of(client: httpx.AsyncClient, body: dict[str, Any]) -> str:
-    return "".join([part async for part in deltas(client, body)])
+from tests.talk import CHAT, client_of, deltas, text_of
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,7 +43,7 @@ def test_the_port_is_open_before_the_model_is_loaded(tmp_path: Path) -> None:
 
 def test_sigterm_lets_streams_finish_and_leaves_no_process(tmp_path: Path) -> None:
     async def stream_through_the_end() -> tuple[str, str]:
-        async with client_of(server) as client:
+        async with client_of(server.url) as client:
             alone = await text_of(client, chat(LONG))
             parts = deltas(client, chat(LONG))
             first = await anext(parts) + await anext(parts)
@@ -88,7 +65,7 @@ def test_sigterm_lets_streams_finish_and_leaves_no_process(tmp_path: Path) -> No
 
 def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
     async def stop_twice() -> None:
-        async with client_of(server) as client:
+        async with client_of(server.url) as client:
             parts = deltas(client, chat(LONG, max_tokens=3000, temperature=1))
             await anext(parts)
             server.process.send_signal(signal.SIGTERM)
@@ -147,7 +124,7 @@ def test_the_command_line_explains_itself(option: str) -> None:
 
 
 async def test_many_streams_give_what_each_gives_alone(batching_server: ServerProcess) -> None:
-    async with client_of(batching_server) as client:
+    async with client_of(batching_server.url) as client:
         alone = [await text_of(client, chat(prompt)) for prompt in SURE]
         together = await asyncio.gather(*(text_of(client, chat(p)) for p in SURE * 4))
     assert together == alone * 4
@@ -159,7 +136,7 @@ async def test_health_answers_during_prefill_and_decoding(batching_server: Serve
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     seconds = []
-    async with client_of(batching_server) as client:
+    async with client_of(batching_server.url) as client:
         done = asyncio.create_task(load.communicate())
         while not done.done():
             start = time.perf_counter()
@@ -179,7 +156,7 @@ def test_the_server_process_never_loads_openvino(batching_server: ServerProcess)
 
 
 async def test_a_client_that_leaves_frees_its_slot(any_server: ServerProcess) -> None:
-    async with client_of(any_server) as client:
+    async with client_of(any_server.url) as client:
         parts = deltas(client, chat(LONG, max_tokens=2000))
         await anext(parts)
         assert any_server.health()["models"][DEMO]["running"] == 1
@@ -190,7 +167,7 @@ async def test_a_client_that_leaves_frees_its_slot(any_server: ServerProcess) ->
 async def test_a_client_that_leaves_before_the_answer_frees_its_slot(
     any_server: ServerProcess,
 ) -> None:
-    async with client_of(any_server) as client:
+    async with client_of(any_server.url) as client:
         bodies = [chat(LONG, max_tokens=2000) for _ in range(8)]
         posts = [asyncio.create_task(client.post(CHAT, json=body)) for body in bodies]
         await asyncio.sleep(0.3)
@@ -208,7 +185,7 @@ async def test_a_reader_that_stalls_holds_back_nobody(batching_server: ServerPro
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         stalled.connect(("127.0.0.1", port))
         stalled.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        async with client_of(batching_server) as client:
+        async with client_of(batching_server.url) as client:
             alone = await text_of(client, chat(GREETING))
             assert alone
             batching_server.wait_idle(seconds=60)

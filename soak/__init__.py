@@ -1,0 +1,12 @@
+"""The campaign: what the server must survive, case by case, on a real server process.
+
+``make soak`` runs it and prints a table. Everything happens on loopback and is bounded in time.
+
+case.py        what a case is, and the list of all
+arena.py       what a case has in hand: a server, a client, the reference answers
+observer.py    a process of its own that asks for answers and for `/health` throughout each case
+footprint.py   memory, file descriptors and slots, before and after
+campaign.py    runs cases and gathers their outcomes
+table.py       the outcomes as Markdown
+load.py, lifecycle.py, kills.py, mixed.py, parsing.py, framing.py, access.py, engine.py   the cases
+"""

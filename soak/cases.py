@@ -1,0 +1,11 @@
+"""All cases, in their order."""
+
+from __future__ import annotations
+
+from soak import access, engine, framing, kills, lifecycle, load, mixed, models, parsing
+from soak.case import CASES
+
+MODULES = (load, lifecycle, kills, models, mixed, parsing, framing, access, engine)
+"""Importing them has put their cases on the list."""
+
+ALL = sorted(CASES, key=lambda case: case.number)

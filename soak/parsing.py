@@ -1,0 +1,135 @@
+"""Bodies that are no requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from soak.arena import Arena, check_error
+from soak.case import case
+from tests.api.bodies import chat
+from tests.api.test_malformed import BODIES, HELLO_TEXT, PARAMETERS
+from tests.talk import CHAT
+
+JSON = {"Content-Type": "application/json"}
+PATHS = (CHAT, "/v1/completions", "/tokenize", "/detokenize")
+
+TRUNCATED = [HELLO_TEXT[:end].encode() for end in range(len(HELLO_TEXT))]
+OTHER_ROOTS = [b"[]", b'"text"', b"42", b"true", b"null", b"", b" \n"]
+ENCODINGS = [
+    b"\xff" + HELLO_TEXT.encode(),
+    HELLO_TEXT.encode("utf-16"),
+    HELLO_TEXT.encode("utf-32"),
+    b"\xef\xbb\xbf" + HELLO_TEXT.encode(),
+    HELLO_TEXT.replace("Hello", "\\ud800").encode(),
+    HELLO_TEXT.replace("Hello", "\\udfff\\ud800").encode(),
+    HELLO_TEXT.replace("Hello", "\\u0000").encode(),
+    HELLO_TEXT.replace("content", "cont\\u0000ent").encode(),
+    HELLO_TEXT.encode().replace(b"Hello", b"\xed\xa0\x80"),
+    HELLO_TEXT.encode().replace(b"Hello", b"\xf8\x88\x80\x80\x80"),
+]
+NUMBERS = ["9" * 5000, str(2**63), "-1", "1e400", "-1e400", "NaN", "Infinity", "-Infinity"]
+NUMERIC = ("temperature", "max_tokens", "seed", "top_p", "n")
+
+
+async def _refused(arena: Arena, bodies: Sequence[bytes], paths: Sequence[str] = (CHAT,)) -> str:
+    """Each is a 400; the figures."""
+    slowest = 0.0
+    for body in bodies:
+        for path in paths:
+            start = time.perf_counter()
+            response = await arena.client.post(path, content=body, headers=JSON)
+            slowest = max(slowest, time.perf_counter() - start)
+            check_error(response, 400)
+    return f"{len(bodies) * len(paths)} refused, the slowest after {1000 * slowest:.0f} ms"
+
+
+@case(16, "Truncated JSON, other roots, empty bodies", quick=True)
+async def broken_json(arena: Arena) -> str:
+    return await _refused(arena, [*TRUNCATED, *OTHER_ROOTS, *(body for body, _ in BODIES)])
+
+
+@case(17, "Nesting of 100, 1,000 and 100,000, and of a whole body", quick=True)
+async def nesting(arena: Arena) -> str:
+    bodies = [
+        b'{"messages":' + opening * depth + b"1" + closing * depth + b"}"
+        for depth in (65, 100, 1000, 100_000)
+        for opening, closing in ((b"[", b"]"), (b'{"a":', b"}"))
+    ]
+    return await _refused(arena, [*bodies, b"[" * 8_000_000, b'{"a":' * 1_000_000], PATHS[:2])
+
+
+@case(18, "Numbers that are none, or too large", quick=True)
+async def numbers(arena: Arena) -> str:
+    bodies = [
+        HELLO_TEXT.replace("{", f'{{"{name}": {number}, ', 1).encode()
+        for name in NUMERIC
+        for number in NUMBERS
+    ]
+    return await _refused(arena, bodies)
+
+
+@case(19, "Duplicate keys", quick=True)
+async def duplicates(arena: Arena) -> str:
+    message = b'{"role": "user", "content": "a"}'
+    bodies = [
+        b'{"messages": [], "messages": [' + message + b"]}",
+        b'{"messages": [{"role": "user", "role": "system", "content": "a"}]}',
+        b'{"messages": [' + message + b'], "metadata": {"a": "1", "\\u0061": "2"}}',
+    ]
+    return await _refused(arena, bodies)
+
+
+@case(20, "Other encodings, byte order marks, surrogates, NUL", quick=True)
+async def encodings(arena: Arena) -> str:
+    return await _refused(arena, ENCODINGS)
+
+
+@case(21, "Another Content-Type, a compressed body", quick=True)
+async def media_types(arena: Arena) -> str:
+    headers: list[dict[str, str]] = [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        *({**JSON, "Content-Encoding": name} for name in ("gzip", "br", "zstd", "x, gzip")),
+    ]
+    for one in headers:
+        check_error(await arena.client.post(CHAT, content=HELLO_TEXT, headers=one), 415)
+    return f"{len(headers)} refused"
+
+
+@case(25, "Wrong types and values beyond all bounds", quick=True)
+async def parameters(arena: Arena) -> str:
+    start = time.perf_counter()
+    for param, body in PARAMETERS:
+        response = await arena.client.post(CHAT, json=body)
+        check_error(response, 400, 404)
+        assert response.json()["error"]["param"] == (param or None), response.text
+    seconds = time.perf_counter() - start
+    return f"{len(PARAMETERS)} refused by name in {seconds:.1f} s"
+
+
+HUGE = {
+    "messages": chat(messages=[{"role": "user", "content": ""}] * 400_000),
+    "parts": chat(messages=[{"role": "user", "content": [{"type": "text", "text": ""}] * 400_000}]),
+    "metadata": chat(metadata={str(number): "" for number in range(900_000)}),
+    "numbers": chat(stop_token_ids=[1] * 5_000_000),
+    "strings": chat(stop=["a"] * 3_000_000),
+    "ids": {"prompt": [1] * 5_000_000},
+    "prompts": {"prompt": ["a"] * 3_000_000},
+}
+
+
+@case(25, "Huge bodies of very many small parts")
+async def many_parts(arena: Arena) -> str:
+    figures = []
+    for name, body in HUGE.items():
+        start = time.perf_counter()
+        path = CHAT if "messages" in body else "/v1/completions"
+        responses = await asyncio.gather(*(arena.client.post(path, json=body) for _ in range(2)))
+        for response in responses:
+            check_error(response, 400)
+        figures.append(f"{name} {time.perf_counter() - start:.1f} s")
+    return "two at a time: " + ", ".join(figures)
