@@ -1,0 +1,72 @@
+"""Workloads: what is asked, as a number of streams, lengths and seeded random words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal
+
+Kind = Literal["fixed", "shared-prefix", "multi-turn"]
+
+WORDS = """
+the of and to in that is was he for it with as his on be at by had not are but from or have
+an they which one you were her all she there would their we him been has when who will more
+no if out so said what up its about into than them can only other new some could time these
+two may then do first any my now such like our over man me even most made after also did many
+before must through back years where much your way well down should because each just those
+people how too little state good very make world still own see men work long get here between
+""".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`prompt_words` for each request, or for each turn; `prefix_words` come before, for all alike.
+
+    `output_tokens` are generated whatever the model wants. `turns` is for conversations.
+    """
+
+    kind: Kind = "fixed"
+    prompt_words: int = 128
+    output_tokens: int = 64
+    prefix_words: int = 0
+    turns: int = 1
+    seed: int = 0
+
+    def prompt(self, number: int) -> str:
+        """The text of request `number`, unlike any other's after the prefix."""
+        own = _words(f"{self.seed} {number}", self.prompt_words)
+        return f"{self.prefix} {own}" if self.prefix_words else own
+
+    @property
+    def prefix(self) -> str:
+        return _words(f"prefix {self.seed}", self.prefix_words)
+
+
+def _words(seed: str, count: int) -> str:
+    return " ".join(Random(seed).choices(WORDS, k=count))
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a request is put: `chat` or plain completions of a text."""
+
+    model: str
+    chat: bool = False
+
+    @property
+    def path(self) -> str:
+        return "/v1/chat/completions" if self.chat else "/v1/completions"
+
+    def body(self, prompt: str | list[dict[str, str]], output_tokens: int) -> dict[str, Any]:
+        """`prompt` is a text, or for chat the messages."""
+        if self.chat and isinstance(prompt, str):
+            prompt = [{"role": "user", "content": prompt}]
+        return {
+            "model": self.model,
+            "messages" if self.chat else "prompt": prompt,
+            "max_tokens": output_tokens,
+            "temperature": 0,
+            "ignore_eos": True,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
