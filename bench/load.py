@@ -138,7 +138,8 @@ async def measure(given: argparse.Namespace) -> Figures:
     if before and after:
         found |= between(before, after, found["output_tokens"])
     found["client_cpu_share"] = round(cpu / found["seconds"], 4)
-    found["probe_ms"] = spread(taken)
+    if taken:
+        found["probe_ms"] = spread(taken)
     if multi:
         found["turns"] = [_turn(load.answers, turn) for turn in range(given.turns)]
     return found

@@ -154,7 +154,6 @@ class GenerationHandler(ApiHandler):
             )  # fmt: skip
             self.connection.stream.close()
 
-
     def _put(self, data: bytes) -> Awaitable[None] | None:
         """Write a part of the body; None if the kernel has taken all of it.
 
