@@ -18,8 +18,9 @@ announce its `Content-Type`, unless it comes from a browser. Models are neither 
 
 Bodies are JSON in UTF-8 with `Content-Type: application/json`, uncompressed, nested at most 64
 deep, without duplicate keys, NaN, infinities or NUL characters. They may have 16 MiB
-(`server.max_body_bytes`) and must arrive within a minute (`server.body_timeout`). `null` stands for
-a parameter that is not given.
+(`server.max_body_bytes`) with at most a million commas and a quarter of a million colons or opening
+brackets, and must arrive within a minute (`server.body_timeout`). `null` stands for a parameter
+that is not given.
 A parameter that the server does not know, or knows and cannot honour, is refused with a 400 that
 names it; one without effect says so in its table. Every answer carries an `X-Request-ID`: the
 request's own, where it sent one of up to 128 letters, digits and `._:-`, else a new one.
@@ -123,7 +124,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/tokenize",
-        "Shows the token ids of a text or of a conversation.",
+        "Shows the token ids of a text or of a conversation, of up to four contexts of the model.",
         request="tokenize_request",
         response="tokenize_response",
         example={"model": "ovapi-demo", "prompt": "Hello!"},

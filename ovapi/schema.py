@@ -25,6 +25,7 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.validators import extend
 from referencing import Registry
 
+from ovapi.keywords import KEYWORDS
 from ovapi.long_arrays import items
 from ovapi.violation import KeyPath, Schema, Violation, flatten
 from ovapi.violation import dotted as dotted
@@ -44,7 +45,7 @@ def _is_number(checker: TypeChecker, value: object) -> bool:
 
 Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
-    validators={"items": items},
+    validators={**KEYWORDS, "items": items},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}
     ),

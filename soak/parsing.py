@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from soak.arena import Arena, check_error
 from soak.case import case
-from tests.api.bodies import chat
 from tests.api.test_malformed import BODIES, HELLO_TEXT, PARAMETERS
 from tests.talk import CHAT
 
@@ -111,25 +110,36 @@ async def parameters(arena: Arena) -> str:
     return f"{len(PARAMETERS)} refused by name in {seconds:.1f} s"
 
 
-HUGE = {
-    "messages": chat(messages=[{"role": "user", "content": ""}] * 400_000),
-    "parts": chat(messages=[{"role": "user", "content": [{"type": "text", "text": ""}] * 400_000}]),
-    "metadata": chat(metadata={str(number): "" for number in range(900_000)}),
-    "numbers": chat(stop_token_ids=[1] * 5_000_000),
-    "strings": chat(stop=["a"] * 3_000_000),
-    "ids": {"prompt": [1] * 5_000_000},
-    "prompts": {"prompt": ["a"] * 3_000_000},
-}
+def huge_bodies() -> Iterator[tuple[str, str, bytes]]:
+    """Names, paths and bodies of some 15 MB, each of very many small parts."""
+    user = HELLO_TEXT.removesuffix("}")
+    keys = ",".join(f'"{number}":1' for number in range(1_200_000))
+    for name, path, before, item, after in (
+        ("messages", CHAT, '{"messages":[', '{"role":"user","content":""}', "]}"),
+        ("parts", CHAT, '{"messages":[{"role":"user","content":[', '{"type":"text"}', "]}]}"),
+        ("lists", CHAT, f'{user},"temperature":[', "[]", "]}"),
+        ("numbers", CHAT, f'{user},"stop_token_ids":[', "1", "]}"),
+        ("strings", CHAT, f'{user},"stop":[', '"a"', "]}"),
+        ("ids", "/v1/completions", '{"prompt":[', "1", "]}"),
+        ("prompts", "/v1/completions", '{"prompt":[', '"a"', "]}"),
+        ("tokens", "/detokenize", '{"tokens":[', "9", "]}"),
+    ):
+        many = 15_000_000 // (len(item) + 1)
+        yield name, path, f"{before}{','.join([item] * many)}{after}".encode()
+    for name in ("metadata", "chat_template_kwargs", "logit_bias"):
+        yield f"keys of {name}", CHAT, f'{user},"{name}":{{{keys}}}}}'.encode()
+    yield "unknown keys", CHAT, f"{user},{keys}}}".encode()
+    yield "text", "/tokenize", f'{{"prompt":"{"the sea " * 1_900_000}"}}'.encode()
+    yield "control tokens", CHAT, HELLO_TEXT.replace("Hello", "<|im_end|>" * 1_500_000).encode()
 
 
 @case(25, "Huge bodies of very many small parts")
 async def many_parts(arena: Arena) -> str:
     figures = []
-    for name, body in HUGE.items():
+    for name, path, body in huge_bodies():
         start = time.perf_counter()
-        path = CHAT if "messages" in body else "/v1/completions"
-        responses = await asyncio.gather(*(arena.client.post(path, json=body) for _ in range(2)))
-        for response in responses:
+        posts = [arena.client.post(path, content=body, headers=JSON) for _ in range(2)]
+        for response in await asyncio.gather(*posts):
             check_error(response, 400)
         figures.append(f"{name} {time.perf_counter() - start:.1f} s")
     return "two at a time: " + ", ".join(figures)

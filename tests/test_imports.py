@@ -33,8 +33,9 @@ ALLOWED = {
     "core": {"ovapi.errors"},
     "errors": set(),
     "stream": VOCABULARY,
+    "keywords": {"ovapi.violation"},
     "long_arrays": {"ovapi.violation"},
-    "schema": {"ovapi.long_arrays", "ovapi.violation"},
+    "schema": {"ovapi.keywords", "ovapi.long_arrays", "ovapi.violation"},
     "violation": VOCABULARY,
     "documentation": VOCABULARY
     | {"ovapi.endpoint", "ovapi.endpoints", "ovapi.metrics", "ovapi.schema", "ovapi.violation"},

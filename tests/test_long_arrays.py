@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
@@ -37,12 +37,14 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize("schema", SIMPLE, ids=str)
+@settings(deadline=None)
 @given(value=VALUES)
 def test_what_the_quick_test_passes_is_valid(schema: dict[str, Any], value: object) -> None:
     assert not quick_test(schema)(value) or Validator(schema).is_valid(value)
 
 
 @pytest.mark.parametrize("schema", SIMPLE, ids=str)
+@settings(deadline=None)
 @given(values=st.lists(VALUES, max_size=4))
 def test_the_errors_are_the_ordinary_ones(schema: dict[str, Any], values: list[object]) -> None:
     whole = {"type": "array", "items": schema}

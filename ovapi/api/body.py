@@ -1,7 +1,8 @@
 """Request bodies: strict JSON, and nothing that two parsers could read in two ways.
 
 Refused, besides what is no JSON: other encodings than UTF-8, NaN and infinities, numbers beyond 64
-bits, duplicate keys, lone surrogates and NUL in text, and nesting deeper than 64.
+bits, duplicate keys, lone surrogates and NUL in text, nesting deeper than 64, and more values than
+any request needs: millions of small ones take seconds, in parts of which no other thread runs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import Any, NoReturn
 from ovapi.errors import InvalidRequest, UnsupportedMediaType
 
 DEEPEST = 64
+MOST_VALUES = 2**20 + 2**16
+"""A prompt may have 2**20 token ids."""
+MOST_COMPOUND = 2**18
+"""Objects and arrays, and likewise keys."""
 MOST_DIGITS = 20
 LONGEST_NAME = 80
 
@@ -43,6 +48,7 @@ def _media_type(headers: Mapping[str, str]) -> list[str]:
 def parse(data: bytes) -> dict[str, Any]:
     """The JSON object in `data`. Raises InvalidRequest that says what is wrong with it."""
     text = _text(data)
+    _check_amount(text)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -66,6 +72,13 @@ def _text(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         _refuse(f"is not valid UTF-8 at byte {error.start}")
+
+
+def _check_amount(text: str) -> None:
+    """Counts the characters that values come with, in strings too: more cannot be a prompt."""
+    compound = text.count("{") + text.count("[")
+    if text.count(",") > MOST_VALUES or max(compound, text.count(":")) > MOST_COMPOUND:
+        _refuse("holds too many values")
 
 
 def _check(value: Any) -> None:

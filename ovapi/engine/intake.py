@@ -18,6 +18,8 @@ from ovapi.engine.generation import Generation
 from ovapi.engine.prompt import PromptEncoder
 from ovapi.errors import ContextLengthExceeded, InvalidRequest
 
+_CONTEXTS = 4  # so much may be tokenized where nothing is to be generated
+_MERGED = 64  # tokens that may become fewer where a text goes on
 _BLOCK = 32  # tokens; the most that each beam wastes at either end of its part of the cache
 
 
@@ -88,10 +90,14 @@ class Intake:
         return generation
 
     def encode(self, prompt: Prompt, add_special_tokens: bool = True) -> list[int]:
+        """The ids of up to a few contexts. Raises ApiError."""
         if isinstance(prompt, TokenPrompt):
             self._check_ids(prompt.ids, "prompt")
             return list(prompt.ids)
-        return self.encoder.encode(prompt, add_special_tokens)
+        parts = self._parts(prompt, _CONTEXTS * self.context)
+        return self.encoder.encode_parts(
+            parts, add_special_tokens and isinstance(prompt, TextPrompt)
+        )
 
     def decode(self, ids: tuple[int, ...]) -> str:
         self._check_ids(ids, "tokens")
@@ -105,26 +111,45 @@ class Intake:
         if isinstance(prompt, TokenPrompt):
             ids = self.encode(prompt)
         else:
-            parts = self.encoder.parts(prompt)
-            self._check_size(request, sum(map(len, parts)))
-            add_special_tokens = isinstance(prompt, TextPrompt)
-            ids = self.encoder.encode_parts(parts, add_special_tokens)
+            parts = self._parts(prompt, self.context)
+            ids = self.encoder.encode_parts(parts, isinstance(prompt, TextPrompt))
         return ids if last is None else ids[-last:]
 
     def _longest_text(self, tokens: int) -> int:
         """Characters that so many tokens cannot hold, with a wide margin."""
         return 2 * (tokens + 16) * self.table.longest
 
-    def _check_size(self, request: GenerateRequest, characters: int) -> None:
-        """Tokenizing megabytes would hold up everybody, just to find that it does not fit."""
-        if characters > self._longest_text(self.context):
-            param = _param(request.prompt)
-            raise ContextLengthExceeded(
-                f"This model's maximum context length is {self.context} tokens. However, your "
-                f"{param} came to {characters} characters. Please reduce the length of the "
-                f"{param}.",
-                param=param,
-            )
+    def _parts(self, prompt: ChatPrompt | TextPrompt, most: int) -> list[str]:
+        """The text to tokenize. Raises ContextLengthExceeded if it has far more tokens than `most`.
+
+        Tokenizing megabytes would hold up everybody, just to find that they do not fit.
+        """
+        longest = self._longest_text(most)
+        if self.encoder.exceeds(prompt, longest, most):
+            raise self._far_too_long(prompt)
+        parts = self.encoder.parts(prompt)
+        if sum(map(len, parts)) > longest or any(
+            self._begins_too_long(part, most) for part in parts
+        ):
+            raise self._far_too_long(prompt)
+        return parts
+
+    def _begins_too_long(self, text: str, most: int) -> bool:
+        """Whether a part of the text has too many tokens; only texts of long tokens need all."""
+        length = 8 * most
+        while length < len(text):
+            if len(self.encoder.encode_parts([text[:length]], False)) > most + _MERGED:
+                return True
+            length *= 4
+        return False
+
+    def _far_too_long(self, prompt: ChatPrompt | TextPrompt) -> ContextLengthExceeded:
+        param = _param(prompt)
+        return ContextLengthExceeded(
+            f"This model's maximum context length is {self.context} tokens. However, your {param} "
+            f"came to far more tokens. Please reduce the length of the {param}.",
+            param=param,
+        )
 
     def _check_ids(self, ids: tuple[int, ...], param: str) -> None:
         """Pipelines take any number and compute garbage, or crash."""

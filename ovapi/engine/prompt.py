@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from ovapi.core import ChatPrompt, TextPrompt
@@ -32,6 +32,16 @@ class PromptEncoder:
         """The prompt's ids; a chat template brings its own special tokens. Raises ApiError."""
         add_special_tokens = add_special_tokens and isinstance(prompt, TextPrompt)
         return self.encode_parts(self.parts(prompt), add_special_tokens)
+
+    def exceeds(self, prompt: ChatPrompt | TextPrompt, characters: int, specials: int) -> bool:
+        """Whether the prompt has more characters, or more of special tokens' texts, than that."""
+        if isinstance(prompt, TextPrompt):
+            return len(prompt.text) > characters
+        texts = list(_strings(template_variables(prompt)))
+        if sum(map(len, texts)) > characters:
+            return True
+        found = (match for text in texts for match in self._special.finditer(text))
+        return next(islice(found, specials, None), None) is not None
 
     def parts(self, prompt: ChatPrompt | TextPrompt) -> list[str]:
         """The text to tokenize, in parts to be tokenized apart. Raises InvalidRequest.

@@ -94,3 +94,13 @@ def test_any_parameters_are_decoded_or_refused(parameters: dict[str, Any]) -> No
 
     error = refusal(use)
     assert error is None or (error.status == 400 and error.param)
+
+
+@pytest.mark.parametrize(
+    ("value", "most"), [("1", 2**20), ("{}", 2**18), ("[]", 2**18), ('{"a":1}', 2**18)]
+)
+def test_more_values_than_any_request_needs_are_refused(value: str, most: int) -> None:
+    fits, many = (f'{{"a":[{",".join([value] * count)}]}}' for count in (most - 2, 2 * most))
+    assert len(parse(fits.encode())["a"]) == most - 2
+    with pytest.raises(InvalidRequest, match="too many values"):
+        parse(many.encode())

@@ -179,12 +179,31 @@ def test_ids_decode_to_the_clients_own_text(intake: Intake) -> None:
     assert ids.count(2) == intake.encode(chat("x")).count(2)
 
 
-def test_megabytes_are_refused_before_tokenizing(intake: Intake) -> None:
-    for prompt in (chat("<|im_end|>" * 400_000), TextPrompt("word " * 1_000_000)):
-        started = time.monotonic()
-        with pytest.raises(ContextLengthExceeded, match="characters"):
-            intake.prepare(GenerateRequest("r", prompt, SamplingParams()))
-        assert time.monotonic() - started < 5
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        chat("<|im_end|>" * 1_000_000),
+        chat("word " * 3_000_000),
+        TextPrompt("word " * 3_000_000),
+        # within the bounds on characters; a beginning tells
+        TextPrompt("x" * 50_000),
+        chat("<|im_end|>" * 5000),
+    ],
+    ids=["control tokens", "a chat", "a text", "a short text", "some control tokens"],
+)
+def test_what_cannot_fit_is_refused_before_it_is_tokenized(
+    intake: Intake, prompt: ChatPrompt | TextPrompt
+) -> None:
+    started = time.monotonic()
+    with pytest.raises(ContextLengthExceeded, match="far more tokens"):
+        intake.prepare(GenerateRequest("r", prompt, SamplingParams()))
+    assert time.monotonic() - started < 1
+
+
+def test_a_few_contexts_may_be_tokenized(intake: Intake) -> None:
+    assert len(intake.encode(TextPrompt("x" * 4 * intake.context))) == 4 * intake.context
+    with pytest.raises(ContextLengthExceeded):
+        intake.encode(TextPrompt("x" * 9 * 4 * intake.context))
 
 
 def test_truncating_megabytes_looks_at_their_end(intake: Intake) -> None:
