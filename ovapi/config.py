@@ -79,6 +79,8 @@ class ModelConfig:
     cache_bytes: int | None = None
     max_running: int = 32
     max_queued: int = 128
+    queue_seconds: float = 120.0
+    max_tokens_in_flight: int | None = None
     max_batched_tokens: int = 256
     stall_seconds: float = 60.0
     load_seconds: float = 600.0

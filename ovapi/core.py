@@ -132,6 +132,11 @@ class GenerateRequest:
         """How many choices it gives, each with a Finished of its own."""
         return self.sampling.beams.results if self.sampling.beams else 1
 
+    @property
+    def width(self) -> int:
+        """How many sequences decode for it."""
+        return self.sampling.beams.width if self.sampling.beams else 1
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:

@@ -13,10 +13,12 @@
     ├── PayloadTooLarge           413 invalid_request_error
     ├── UnsupportedMediaType      415 invalid_request_error
     ├── RateLimited               429 rate_limit_error       Retry-After
+    │   └── QueueFull                 code queue_full
     ├── EngineFailed              500 server_error           code engine_failed
     └── Unavailable               503 overloaded_error       Retry-After
         ├── ModelLoading              code model_loading
         ├── ModelFailed               code model_failed
+        ├── QueueTimeout              code queue_timeout
         └── Draining                  code server_draining
 
 Errors are raised where they are known and mapped to bytes once, by the dialect. A message never
@@ -128,6 +130,10 @@ class RateLimited(ApiError):
     retry_after = 1
 
 
+class QueueFull(RateLimited):
+    code = "queue_full"
+
+
 class EngineFailed(ApiError):
     code = "engine_failed"
 
@@ -145,6 +151,11 @@ class ModelLoading(Unavailable):
 class ModelFailed(Unavailable):
     code = "model_failed"
     retry_after = 30
+
+
+class QueueTimeout(Unavailable):
+    code = "queue_timeout"
+    retry_after = 10
 
 
 class Draining(Unavailable):

@@ -180,7 +180,7 @@ class _Watched:
         """An engine that restarts says so before it gives its requests to its successor."""
         if state.status == "restarting":
             self.restarts += 1
-            self.replayed += self.model.in_hand
+            self.replayed += self.model.started
 
 
 class _WithoutCreated:
@@ -218,15 +218,15 @@ _GAUGES: tuple[_Reading, ...] = (
     ),
     (
         "num_requests_running", "Engine requests that decode.",
-        lambda one: float(one.model.engine.stats.running),
+        lambda one: float(one.model.stats.running),
     ),
     (
         "num_requests_waiting", "Engine requests that wait.",
-        lambda one: float(one.model.engine.stats.waiting),
+        lambda one: float(one.model.stats.waiting),
     ),
     (
         "kv_cache_usage_perc", "Share of the KV cache in use, from 0 to 1.",
-        lambda one: one.model.engine.stats.cache_usage,
+        lambda one: one.model.stats.cache_usage,
     ),
 )  # fmt: skip
 _COUNTERS: tuple[_Reading, ...] = (

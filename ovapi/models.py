@@ -5,29 +5,67 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ovapi.config import ModelConfig
-from ovapi.core import Event, Failed, Finished, GenerateRequest, SamplingParams, Sink
-from ovapi.engine.base import Engine
-from ovapi.errors import InvalidRequest, ModelFailed, ModelLoading, ModelNotFound, RateLimited
+from ovapi.core import (
+    Accepted,
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    GenerateRequest,
+    SamplingParams,
+    Sink,
+)
+from ovapi.engine.base import Engine, EngineStats
+from ovapi.errors import (
+    ApiError,
+    InvalidRequest,
+    ModelFailed,
+    ModelLoading,
+    ModelNotFound,
+    QueueFull,
+    QueueTimeout,
+)
+from ovapi.gate import Gate, Load, load_of
+from ovapi.line import Line
 from ovapi.observer import NoObserver, Observer, Trace
 from ovapi.stream import EventStream
 
 
+@dataclass(slots=True, eq=False)
+class Call:
+    """The engine requests of one HTTP request. `alarm` rings if none of them starts in time."""
+
+    requests: Sequence[GenerateRequest]
+    stream: EventStream
+    caller: str
+    alarm: asyncio.TimerHandle | None = None
+
+
 @dataclass(slots=True)
 class Slot:
-    """What an engine request holds: `choices` have not ended yet, `trace` sees all of it."""
+    """What an engine request holds: `choices` have not ended yet, `trace` sees all of it.
 
+    It waits in the line until `started`; from then on its engine calls `deliver`.
+    """
+
+    request: GenerateRequest
+    call: Call
     choices: int
     trace: Trace
+    load: Load
+    deliver: Sink
+    started: bool = False
 
 
 class Model:
-    """A served model: its engine, its defaults and its admission slots.
+    """A served model: its engine, its defaults, its admission slots and the line for the engine.
 
     A slot is held by each engine request from `generate` to its last event; there are
-    `max_running + max_queued` of them.
+    `max_running + max_queued` of them. The engine gets as many requests as it can run; the others
+    wait in the line, in which the callers take turns.
     """
 
     def __init__(self, config: ModelConfig, engine: Engine) -> None:
@@ -38,6 +76,9 @@ class Model:
         self.events = 0
         """How many events the engine has given: it stands still if an engine with work does."""
         self._open: dict[str, Slot] = {}
+        self._line: Line[Slot] = Line()
+        self._gate = Gate()
+        self._starting = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -51,25 +92,40 @@ class Model:
         return len(self._open)
 
     @property
+    def started(self) -> int:
+        """Engine requests that the engine has got."""
+        return len(self._gate)
+
+    @property
+    def stats(self) -> EngineStats:
+        """The engine's own, with those that wait here."""
+        stats = self.engine.stats
+        return replace(stats, waiting=stats.waiting + len(self._line))
+
+    @property
     def defaults(self) -> SamplingParams:
         """What a request gets for the sampling parameters that it does not name."""
         return self.config.defaults
 
-    def generate(self, requests: Sequence[GenerateRequest]) -> EventStream:
+    def generate(self, requests: Sequence[GenerateRequest], caller: str = "") -> EventStream:
         """Submit the engine requests of one HTTP request; their choices are numbered through.
 
-        Raises ModelLoading, ModelFailed, RateLimited or InvalidRequest, and then nothing was
-        submitted.
+        `caller` is whose turn in the line they take. Raises ModelLoading, ModelFailed, QueueFull
+        or InvalidRequest, and then nothing was submitted.
         """
         self.check_ready()
         self._check_slots(len(requests))
         stream = EventStream(
-            sum(request.choices for request in requests), on_close=lambda: self._cancel(requests)
+            sum(request.choices for request in requests), on_close=lambda: self._cancel(call)
         )
+        call = Call(requests, stream, caller)
         offset = 0
         for request in requests:
-            self._submit(request, stream.sink(offset))
+            self._queue(request, call, stream.sink(offset))
             offset += request.choices
+        self._start_next()
+        if not stream.started and not stream.ended:
+            self._set_alarm(call)
         return stream
 
     def check_ready(self) -> None:
@@ -90,33 +146,111 @@ class Model:
                 code="invalid_value",
             )
         if len(self._open) + wanted > limit:
-            raise RateLimited(
+            raise QueueFull(
                 f"The model '{self.name}' has {len(self._open)} of {limit} requests in hand and "
                 f"this one needs {wanted} more. Try again later."
             )
 
-    def _submit(self, request: GenerateRequest, sink: Sink) -> None:
+    # --- the line ---
+
+    def _queue(self, request: GenerateRequest, call: Call, sink: Sink) -> None:
+        """Give a request its slot, and a place in the line."""
         self._idle.clear()
-        slot = self._open[request.id] = Slot(request.choices, self.observer.begin(request))
 
         def deliver(event: Event) -> None:
             self.events += 1
             slot.trace.event(event)
-            self._count(request.id, slot, event)
+            if isinstance(event, Delta):
+                sink(event)
+                return
+            self._note(slot, event)
             sink(event)
+            self._start_next()
 
-        self.engine.submit(request, deliver)
+        trace, load = self.observer.begin(request), load_of(request, self._context)
+        slot = Slot(request, call, request.choices, trace, load, deliver)
+        self._open[request.id] = slot
+        self._line.add(call.caller, request.id, slot)
 
-    def _count(self, request_id: str, slot: Slot, event: Event) -> None:
-        """Release the slot at the last event of a request."""
-        if isinstance(event, Finished):
+    @property
+    def _context(self) -> int | None:
+        info = self.engine.state.info
+        return info.context if info is not None else None
+
+    def _start_next(self) -> None:
+        """Start whose turn it is, as far as the engine has room."""
+        if self._starting:
+            return  # an engine may answer while it is given a request
+        self._starting = True
+        try:
+            while (slot := self._line.first()) is not None and self._has_room(slot.load):
+                self._start(self._line.take())
+        finally:
+            self._starting = False
+
+    def _has_room(self, load: Load) -> bool:
+        info = self.engine.state.info
+        at_once = info.at_once if info is not None else None
+        return self._gate.admits(
+            load, at_once or self.config.max_running, self.config.max_tokens_in_flight
+        )
+
+    def _start(self, slot: Slot) -> None:
+        slot.started = True
+        slot.call.stream.started += 1
+        self._gate.enter(slot.load)
+        if slot.call.alarm is not None:
+            slot.call.alarm.cancel()
+        try:
+            self.check_ready()
+        except ApiError as error:  # it was ready when the request came
+            slot.deliver(Failed(error))
+        else:
+            self.engine.submit(slot.request, slot.deliver)
+
+    def _set_alarm(self, call: Call) -> None:
+        seconds = self.config.queue_seconds
+        call.alarm = asyncio.get_running_loop().call_later(seconds, self._give_up, call)
+
+    def _give_up(self, call: Call) -> None:
+        """None of its requests has started: the failure of the first ends them all."""
+        slot = self._open[call.requests[0].id]
+        slot.deliver(
+            Failed(
+                QueueTimeout(
+                    f"The model '{self.name}' has been busy for {self.config.queue_seconds:g} s "
+                    "with requests that came before. Try again later."
+                )
+            )
+        )
+
+    # --- the end ---
+
+    def _note(self, slot: Slot, event: Event) -> None:
+        """Release the slot at the last event of a request; learn its size from the first."""
+        if isinstance(event, Accepted):
+            self._weigh(slot, event.prompt_tokens)
+        elif isinstance(event, Finished):
             slot.choices -= 1
         if isinstance(event, Failed) or slot.choices == 0:
-            self._release(request_id)
+            self._release(slot.request.id)
+
+    def _weigh(self, slot: Slot, prompt_tokens: int) -> None:
+        """The engine has counted the prompt: put that in the place of the guess."""
+        if slot.request.id in self._open:
+            self._gate.leave(slot.load)
+            slot.load = load_of(slot.request, self._context, prompt_tokens)
+            self._gate.enter(slot.load)
 
     def _release(self, request_id: str) -> Slot | None:
-        """Take back a slot, if the request still has one."""
+        """Take back a slot, if the request still has one, and its place in line or engine."""
         slot = self._open.pop(request_id, None)
+        if slot is None:
+            return None
+        if slot.started:
+            self._gate.leave(slot.load)
+        else:
+            self._line.remove(slot.call.caller, request_id)
         if not self._open:
             self._idle.set()
         return slot
@@ -125,12 +259,16 @@ class Model:
         """Return once no request holds a slot."""
         await self._idle.wait()
 
-    def _cancel(self, requests: Sequence[GenerateRequest]) -> None:
-        for request in requests:
+    def _cancel(self, call: Call) -> None:
+        if call.alarm is not None:
+            call.alarm.cancel()
+        for request in call.requests:
             slot = self._release(request.id)
             if slot is not None:
                 slot.trace.cancelled()
-                self.engine.cancel(request.id)
+                if slot.started:
+                    self.engine.cancel(request.id)
+        self._start_next()
 
 
 class ModelRegistry:

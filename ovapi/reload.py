@@ -14,7 +14,7 @@ from typing import Any
 from ovapi.config import Config
 
 SERVER = {"drain_seconds", "keepalive_seconds", "max_body_bytes", "cors_origins", "allowed_hosts"}
-MODEL = {"max_queued", "aliases", "defaults"}
+MODEL = {"max_queued", "queue_seconds", "max_tokens_in_flight", "aliases", "defaults"}
 """The fields that can change; every other one needs a restart."""
 
 

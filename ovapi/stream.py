@@ -43,6 +43,8 @@ class EventStream:
         self._due = 0.0
         self._alarm: asyncio.TimerHandle | None = None
         self._open = set(range(choices))
+        self.started = 0
+        """How many engine requests behind it an engine has got."""
 
     @property
     def ended(self) -> bool:

@@ -17,14 +17,15 @@ from ovapi.core import (
     TextPrompt,
     Usage,
 )  # fmt: skip
-from ovapi.engine.base import EngineState, EngineStats
+from ovapi.engine.base import EngineInfo, EngineState, EngineStats
 from ovapi.errors import (
     EngineFailed,
     InvalidRequest,
     ModelFailed,
     ModelLoading,
     ModelNotFound,
-    RateLimited,
+    QueueFull,
+    QueueTimeout,
 )
 from ovapi.models import Model, ModelRegistry
 
@@ -71,6 +72,15 @@ def model(engine: SilentEngine) -> Model:
     return Model(config, engine)
 
 
+@pytest.fixture
+def busy(engine: SilentEngine) -> Model:
+    """A model whose engine runs as much as it can: `r0` and `r1`, of its own caller each."""
+    model = Model(ModelConfig("m", Path("m"), max_running=2, max_queued=98), engine)
+    for number in range(2):
+        model.generate([request(f"r{number}")], f"caller {number}")
+    return model
+
+
 def request(name: str, sampling: SamplingParams | None = None) -> GenerateRequest:
     return GenerateRequest(name, TextPrompt("x"), sampling or SamplingParams())
 
@@ -99,7 +109,7 @@ def test_a_beam_search_holds_one_slot_for_all_its_choices(
 
 def test_no_slot_no_submission(model: Model, engine: SilentEngine) -> None:
     model.generate([request("a"), request("b")])
-    with pytest.raises(RateLimited) as caught:
+    with pytest.raises(QueueFull) as caught:
         model.generate([request("c"), request("d")])
     assert caught.value.retry_after
     assert set(engine.sinks) == {"a", "b"}
@@ -143,6 +153,98 @@ def test_a_model_that_is_not_ready_says_why(
     with pytest.raises(error, match=text):
         model.generate([request("a")])
     assert engine.sinks == {}
+
+
+def end(engine: SilentEngine, name: str) -> None:
+    engine.sinks[name](Finished("stop", USAGE))
+
+
+async def test_what_the_engine_cannot_run_waits_and_callers_take_turns(
+    busy: Model, engine: SilentEngine
+) -> None:
+    for number in range(50):
+        busy.generate([request(f"many{number}")], "many")
+    busy.generate([request("one")], "one")
+    assert len(engine.sinks) == busy.started == 2
+    assert busy.stats.waiting == 51
+    for name in ("r0", "r1", "many0"):
+        end(engine, name)
+    assert list(engine.sinks)[-3:] == ["many0", "one", "many1"]
+    assert busy.stats.waiting == 48
+
+
+async def test_who_leaves_the_line_was_never_there_for_the_engine(
+    busy: Model, engine: SilentEngine
+) -> None:
+    stream = busy.generate([request("a"), request("b")])
+    busy.generate([request("c")])
+    stream.close()
+    assert engine.cancelled == []
+    end(engine, "r0")
+    assert list(engine.sinks)[-1] == "c"
+    assert (busy.in_hand, busy.stats.waiting) == (2, 0)
+
+
+async def test_leaving_the_engine_lets_the_next_one_in(busy: Model, engine: SilentEngine) -> None:
+    stream = busy.generate([request("a")])
+    busy.generate([request("b")])
+    end(engine, "r0")
+    stream.close()
+    assert engine.cancelled == ["a"]
+    assert list(engine.sinks)[-2:] == ["a", "b"]
+
+
+async def test_waiting_too_long_is_a_503(busy: Model, engine: SilentEngine) -> None:
+    busy.config = replace(busy.config, queue_seconds=0.01)
+    stream = busy.generate([request("a"), request("b")])
+    ((choice, event),) = await stream.drain(1)
+    assert (choice, stream.ended) == (0, True)
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, QueueTimeout)
+    assert event.error.retry_after
+    assert (busy.in_hand, busy.stats.waiting) == (2, 0)
+
+
+async def test_what_has_started_does_not_time_out(busy: Model, engine: SilentEngine) -> None:
+    busy.config = replace(busy.config, queue_seconds=0.01)
+    stream = busy.generate([request("a"), request("b")])
+    end(engine, "r0")
+    assert "a" in engine.sinks
+    assert await stream.drain(0.05) == []
+    assert not stream.ended
+    assert busy.stats.waiting == 1
+
+
+async def test_an_engine_that_has_failed_fails_the_line(busy: Model, engine: SilentEngine) -> None:
+    stream = busy.generate([request("a")])
+    engine.state = EngineState("failed", "no weights")
+    engine.sinks["r0"](Failed(EngineFailed("gone")))
+    ((_, event),) = await stream.drain(1)
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, ModelFailed)
+
+
+async def test_an_engine_that_runs_one_at_a_time_gets_little_more(engine: SilentEngine) -> None:
+    info = EngineInfo(4096, None, None, 512, "CPU", at_once=1)
+    engine.state = EngineState("ready", info=info)
+    model = Model(ModelConfig("m", Path("m")), engine)
+    for name in "abcdefgh":
+        model.generate([request(name)])
+    assert len(engine.sinks) == 1
+
+
+async def test_tokens_in_flight(engine: SilentEngine) -> None:
+    config = ModelConfig("m", Path("m"), max_tokens_in_flight=100)
+    model = Model(config, engine)
+    sampling = replace(SamplingParams(), max_tokens=40)
+    for name in "abc":
+        model.generate([request(name, sampling)])
+    assert list(engine.sinks) == ["a", "b"]
+    engine.sinks["a"](Accepted(50))  # it was taken for less
+    end(engine, "b")
+    assert list(engine.sinks) == ["a", "b"]
+    end(engine, "a")
+    assert list(engine.sinks) == ["a", "b", "c"]
 
 
 def test_models_are_found_by_name_alias_and_default(model: Model) -> None:

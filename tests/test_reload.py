@@ -37,7 +37,9 @@ def test_what_can_change_does(config: Any, tmp_path: Path) -> None:
         server: {max_body_bytes: 2048, drain_seconds: 1, cors_origins: ["https://a.example"]}
         auth: {keys_file: keys}
         logging: {level: DEBUG}
-        models: [{name: a, aliases: [c], max_queued: 1, defaults: {temperature: 0}}, {name: b}]
+        models:
+          - {name: a, aliases: [c], max_queued: 1, queue_seconds: 5, defaults: {temperature: 0}}
+          - {name: b, max_tokens_in_flight: 9}
         default_model: c
         """
     )

@@ -74,9 +74,9 @@ class GenerationHandler(ApiHandler):
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
-        events = self._events = model.generate(requests)
+        events = self._events = model.generate(requests, self.key_name or "")
         try:
-            batch = await self._accepted(events, len(requests))
+            batch = await self._accepted(events)
             if stream:
                 await self._stream(events, batch, answer)
             else:
@@ -86,15 +86,20 @@ class GenerationHandler(ApiHandler):
         finally:
             events.close()
 
-    async def _accepted(self, events: EventStream, requests: int) -> Batch:
-        """All events up to the one that makes it clear that every request is under way."""
+    async def _accepted(self, events: EventStream) -> Batch:
+        """All events up to those that make it clear that the requests are under way.
+
+        Those that still wait in the line while others run are not waited for: their refusal
+        would come in the stream.
+        """
         batch: list[tuple[int, Event]] = []
-        while requests > 0:
+        accepted = 0
+        while not accepted or accepted < events.started:
             new = await events.drain(self._silence)
             if not new and events.ended:
                 break  # the client has gone
             _raise_failure(new)
-            requests -= sum(isinstance(event, Accepted) for _, event in new)
+            accepted += sum(isinstance(event, Accepted) for _, event in new)
             batch += new
         return batch
 

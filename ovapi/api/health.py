@@ -39,7 +39,7 @@ def status(services: Services) -> str:
 
 
 def _model(model: Model) -> dict[str, Any]:
-    state, stats = model.engine.state, model.engine.stats
+    state, stats = model.engine.state, model.stats
     return {
         "status": state.status,
         "detail": state.detail,

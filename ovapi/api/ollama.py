@@ -8,7 +8,7 @@ from typing import Any
 from ovapi.api.base import ApiHandler
 from ovapi.api.body import check_encoding, check_headers
 from ovapi.api.unknown import UnknownPath
-from ovapi.errors import ApiError, ModelNotFound, RateLimited, Unavailable
+from ovapi.errors import ApiError, ModelNotFound, QueueFull, Unavailable
 from ovapi.models import Model
 
 LATEST = ":latest"
@@ -40,8 +40,8 @@ class OllamaHandler(ApiHandler):
 
     def fail(self, error: ApiError) -> None:
         """A full queue is Ollama's 503, not 429."""
-        if isinstance(error, RateLimited):
-            error = Unavailable(error.message, retry_after=error.retry_after)
+        if isinstance(error, QueueFull):
+            error = Unavailable(error.message, code=error.code, retry_after=error.retry_after)
         super().fail(error)
 
     def error_body(self, error: ApiError) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class EngineSpec:
 class EngineInfo:
     """Facts of a loaded model. `cache_tokens` None: the cache does not limit a request.
 
-    `pid` is the process that it has of its own, if it has one.
+    `pid` is the process that it has of its own, if it has one. `at_once` is how many requests it
+    takes together, where that is less than its configuration says.
     """
 
     context: int
@@ -63,6 +64,7 @@ class EngineInfo:
     vocabulary: int
     device: str
     pid: int | None = None
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,9 @@ class ProcessEngine:
         self._supervisor = self._executor.submit(self._supervise)
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
+        if self._closing.is_set():
+            sink(Failed(Draining("The server is shutting down.")))
+            return
         if self.state.status not in ("ready", "restarting"):
             sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
             return

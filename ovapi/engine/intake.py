@@ -39,8 +39,7 @@ class Prepared:
     @property
     def width(self) -> int:
         """The number of sequences that it makes of one prompt."""
-        beams = self.request.sampling.beams
-        return beams.width if beams else 1
+        return self.request.width
 
     @property
     def echoes_logprobs(self) -> bool:

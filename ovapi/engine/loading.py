@@ -61,7 +61,7 @@ def load_single(spec: EngineSpec) -> tuple[Any, Intake, EngineInfo]:
     pipeline = genai.LLMPipeline(spec.path, spec.device, **settings)
     intake = make_intake(pipeline.get_tokenizer(), facts, None)
     _log_loaded(spec, started, "one request at a time")
-    info = EngineInfo(facts.context, None, None, intake.vocabulary, spec.device)
+    info = EngineInfo(facts.context, None, None, intake.vocabulary, spec.device, at_once=1)
     return pipeline, intake, info
 
 

@@ -20,6 +20,7 @@ from ovapi.core import (
     Event,
     Failed,
     Finished,
+    GenerateRequest,
     Message,
     SamplingParams,
     TextPrompt,
@@ -28,7 +29,7 @@ from ovapi.core import (
     Usage,
 )
 from ovapi.engine.base import EngineState
-from ovapi.errors import EngineFailed, RateLimited
+from ovapi.errors import EngineFailed
 from tests.api.conftest import LIMITS, SCHEMAS, Api, until
 from tests.api.fake_engine import script
 from tests.api.ndjson import ask, refused, stream
@@ -276,11 +277,12 @@ async def test_an_error_before_the_answer(api: Api, error: EngineFailed, status:
 
 
 async def test_a_full_queue_is_a_503(api: Api) -> None:
-    def full(_: object) -> None:
-        raise RateLimited("It is full.")
-
-    api.model.generate = full  # type: ignore[method-assign, assignment]
-    assert await refused(api, PATH, {"model": "demo", **JOKE}) == (503, "It is full.")
+    api.model.config = replace(api.model.config, max_running=1, max_queued=0)
+    sampling = api.model.defaults
+    stream = api.model.generate([GenerateRequest("first", TextPrompt("x"), sampling)])
+    status, message = await refused(api, PATH, {"model": "demo", **JOKE})
+    assert (status, "1 of 1 requests" in message) == (503, True)
+    stream.close()
 
 
 async def test_a_model_that_loads(api: Api) -> None:

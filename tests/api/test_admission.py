@@ -1,0 +1,126 @@
+"""Who may start, who waits, who is turned away: real requests to a server with a fake engine."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from ovapi.auth import Keyring
+from tests.api.bodies import CHAT, chat
+from tests.api.conftest import Api, until
+from tests.api.fake_engine import script
+
+OLLAMA = "/api/chat"
+RUNNING = 3
+
+
+@pytest.fixture
+def keys() -> Keyring:
+    return Keyring.parse("alice a\nbob b\ncarol c", "test")
+
+
+def key(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def refusals(api: Api, reason: str) -> float:
+    """How often the metrics have counted it."""
+    name = f'ovapi_requests_refused_total{{reason="{reason}"}} '
+    lines = api.app.metrics.expose().decode().splitlines()
+    return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+@pytest.fixture(autouse=True)
+def small(api: Api) -> None:
+    """An engine that runs three together."""
+    api.model.config = replace(api.model.config, max_running=RUNNING)
+
+
+def answer(api: Api, number: int) -> None:
+    """Have the engine answer the request that it got as number `number`."""
+    sink = api.engine.sinks[api.engine.requests[number].id]
+    for event in script("Hi"):
+        sink(event)
+
+
+async def answered(api: Api, number: int) -> None:
+    """Wait until the engine has that request, and have it answer."""
+    await until(lambda: len(api.engine.requests) > number)
+    answer(api, number)
+
+
+async def test_a_key_with_many_requests_does_not_starve_one_with_one(api: Api) -> None:
+    async with api.client() as client:
+        ask = client.post
+        many = [asyncio.create_task(ask(CHAT, json=chat(), headers=key("a"))) for _ in range(8)]
+        await until(lambda: api.model.in_hand == 8)
+        one = asyncio.create_task(ask(CHAT, json=chat(), headers=key("b")))
+        await until(lambda: api.model.in_hand == 9)
+        for number in range(RUNNING + 2):  # one more of alice's, whose turn it was, then bob's
+            await answered(api, number)
+        async with asyncio.timeout(1):
+            assert (await one).status_code == 200
+        assert api.model.in_hand == 8 - RUNNING - 1
+        for number in range(RUNNING + 2, 9):
+            await answered(api, number)
+        assert {response.status_code for response in await asyncio.gather(*many)} == {200}
+
+
+@pytest.mark.parametrize(("path", "body"), [(CHAT, chat()), (OLLAMA, chat(model="demo"))])
+async def test_a_request_that_waits_too_long(api: Api, path: str, body: dict[str, object]) -> None:
+    api.model.config = replace(api.model.config, queue_seconds=0.05)
+    async with api.client() as client:
+        first = [
+            asyncio.create_task(client.post(CHAT, json=chat(), headers=key("a")))
+            for _ in range(RUNNING)
+        ]
+        await until(lambda: len(api.engine.requests) == RUNNING)
+        response = await client.post(path, json=body, headers=key("b"))
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        error = response.json()["error"]
+        assert "busy" in (error if isinstance(error, str) else error["message"])
+        assert len(api.engine.requests) == RUNNING
+        assert not api.engine.cancelled
+        assert refusals(api, "queue_timeout") == 1
+        for number in range(RUNNING):
+            answer(api, number)
+        assert {one.status_code for one in await asyncio.gather(*first)} == {200}
+
+
+async def test_health_and_metrics_count_who_waits(api: Api) -> None:
+    async with api.client() as client:
+        task = asyncio.create_task(client.post(CHAT, json=chat(n=9), headers=key("a")))
+        await until(lambda: api.model.in_hand == 9)
+        health = (await client.get("/health")).json()
+        assert health["models"]["demo"]["waiting"] == 9 - RUNNING
+        assert 'num_requests_waiting{model_name="demo"} 6.0' in api.app.metrics.expose().decode()
+        task.cancel()
+    await until(lambda: api.model.in_hand == 0)
+    assert len(api.engine.requests) == len(api.engine.cancelled) == RUNNING
+
+
+async def test_a_stream_does_not_wait_for_those_of_its_choices_that_wait(api: Api) -> None:
+    api.engine.scripts.extend([script("Hi")[:2]] * RUNNING)
+    async with (
+        api.client() as client,
+        client.stream("POST", CHAT, json=chat(stream=True, n=9), headers=key("a")) as response,
+    ):
+        # the answer began before the last choices did
+        assert response.status_code == 200
+        assert len(api.engine.requests) == RUNNING
+
+
+async def test_a_reloaded_limit_holds_for_the_next_request(api: Api) -> None:
+    api.model.config = replace(api.model.config, max_running=1, max_queued=0)
+    async with api.client() as client:
+        task = asyncio.create_task(client.post(CHAT, json=chat(), headers=key("a")))
+        await until(lambda: api.model.in_hand == 1)
+        response = await client.post(CHAT, json=chat(), headers=key("b"))
+        assert response.status_code == 429
+        assert response.json()["error"]["code"] == "queue_full"
+        assert refusals(api, "queue_full") == 1
+        answer(api, 0)
+        assert (await task).status_code == 200

@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+from ovapi.core import (
+    BeamSearch,
+    ChatPrompt,
+    GenerateRequest,
+    Message,
+    Prompt,
+    SamplingParams,
+    TextPrompt,
+    TokenPrompt,
+)
+from ovapi.gate import Gate, Load, load_of
+
+
+def request(prompt: Prompt, max_tokens: int | None = 10, width: int = 0) -> GenerateRequest:
+    beams = BeamSearch(width=width) if width else None
+    return GenerateRequest(
+        "a", prompt, replace(SamplingParams(), max_tokens=max_tokens, beams=beams)
+    )
+
+
+def test_both_limits_hold() -> None:
+    gate = Gate()
+    gate.enter(Load(2, 100))
+    assert gate.admits(Load(1, 50), 3, 150)
+    assert not gate.admits(Load(2, 50), 3, 150)
+    assert not gate.admits(Load(1, 51), 3, 150)
+    assert gate.admits(Load(1, 10**9), 3, None)
+    gate.leave(Load(2, 100))
+    assert len(gate) == 0
+
+
+def test_what_is_too_much_on_its_own_goes_alone() -> None:
+    gate = Gate()
+    assert gate.admits(Load(9, 10**9), 3, 150)
+    gate.enter(Load(9, 10**9))
+    assert not gate.admits(Load(1, 1), 3, 150)
+
+
+def test_the_load_of_a_request() -> None:
+    ids, text = TokenPrompt((1, 2, 3)), TextPrompt("x" * 40)
+    chat = ChatPrompt((Message("system", "x" * 8), Message("user", "x" * 12)))
+    assert load_of(request(ids), 4096) == Load(1, 13)
+    assert load_of(request(text), 4096) == Load(1, 20)
+    assert load_of(request(chat), None) == Load(1, 15)
+    assert load_of(request(text), 4096, prompt_tokens=12) == Load(1, 22)
+    assert load_of(request(ids, width=4), 4096) == Load(4, 43)
+
+
+def test_nothing_is_more_than_the_context() -> None:
+    ids = TokenPrompt((1, 2, 3))
+    assert load_of(request(ids, max_tokens=None), 100) == Load(1, 100)
+    assert load_of(request(ids, max_tokens=900), 100) == Load(1, 100)
