@@ -27,6 +27,7 @@ from ovapi.api.tokenization import Detokenize, Tokenize
 from ovapi.api.unknown import UnknownPath
 from ovapi.config import Config
 from ovapi.endpoints import ENDPOINTS
+from ovapi.limits import Limits
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
@@ -72,7 +73,8 @@ class Application(tornado.web.Application):
         for model in registry:
             self.metrics.watch(model)
         origins = _origins(config)
-        self.services = Services(config, registry, schemas, executor, origins, self.metrics)
+        limits = Limits(config.limits)
+        self.services = Services(config, registry, schemas, executor, origins, self.metrics, limits)
         self._routes = route_names()
         super().__init__(
             ROUTES,
@@ -97,6 +99,7 @@ class Application(tornado.web.Application):
         """Treat all requests from now on by `config`; those in hand go on."""
         self.services.config = config
         self.services.origins = _origins(config)
+        self.services.limits.config = config.limits
 
     def drain(self, on_idle: Callable[[], None]) -> None:
         """Refuse new requests with 503; `on_idle` is called once none is in hand any more."""

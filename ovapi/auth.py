@@ -37,6 +37,10 @@ class Keyring:
     def __len__(self) -> int:
         return len(self._keys)
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(key.name for key in self._keys)
+
     @classmethod
     def parse(cls, text: str, source: str) -> Keyring:
         """The keys of `text`. Raises ValueError, naming `source` and the line, never the key."""

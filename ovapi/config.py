@@ -50,6 +50,26 @@ class ServerConfig:
 
 
 @dataclass(frozen=True)
+class KeyLimits:
+    """What one key may do; None does not limit it."""
+
+    concurrent: int | None = None
+    requests_per_minute: int | None = None
+
+
+@dataclass(frozen=True)
+class LimitsConfig:
+    """`keys` are those whose limits differ from `per_key`, by their names."""
+
+    per_key: KeyLimits = field(default_factory=KeyLimits)
+    keys: Mapping[str, KeyLimits] = field(default_factory=dict)
+
+    def of(self, name: str) -> KeyLimits:
+        """The limits of a key; "" is everybody, where there are no keys."""
+        return self.keys.get(name, self.per_key)
+
+
+@dataclass(frozen=True)
 class LoggingConfig:
     level: str = "INFO"
     format: str = "auto"
@@ -112,6 +132,7 @@ class Config:
     default_model: str | None
     compile_cache: Path | None
     keys: Keyring = field(default_factory=Keyring)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
 
 
@@ -135,13 +156,15 @@ def _build(document: YamlDocument, base: Path) -> Config:
     defaults = _sampling(SamplingParams(), data.get("defaults", {}))
     models = _models(document, base, defaults)
     compile_cache = data.get("compile_cache")
+    keys = _keys(document, base)
     return Config(
         server=_server(data.get("server", {}), base),
         logging=LoggingConfig(**data.get("logging", {})),
         models=models,
         default_model=_default_model(document, models),
         compile_cache=base / compile_cache if compile_cache else None,
-        keys=_keys(document, base),
+        keys=keys,
+        limits=_limits(document, keys),
         service=_service(os.environ),
     )
 
@@ -155,6 +178,17 @@ def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
         tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
         **values,
     )
+
+
+def _limits(document: YamlDocument, keyring: Keyring) -> LimitsConfig:
+    values = dict(document.data.get("limits", {}))
+    per_key = KeyLimits(**values.pop("per_key", {}))
+    keys = {name: replace(per_key, **own) for name, own in values.pop("keys", {}).items()}
+    unknown = [name for name in keys if name not in keyring.names]
+    if unknown:
+        places = [document.error(("limits", "keys", name), "is no key") for name in unknown]
+        raise ConfigError("\n".join(places))
+    return LimitsConfig(per_key=per_key, keys=keys, **values)
 
 
 def _service(environment: Mapping[str, str]) -> ServiceConfig:

@@ -13,6 +13,7 @@
     ├── PayloadTooLarge           413 invalid_request_error
     ├── UnsupportedMediaType      415 invalid_request_error
     ├── RateLimited               429 rate_limit_error       Retry-After
+    │   ├── TooManyAtOnce             code concurrency_limit_exceeded
     │   └── QueueFull                 code queue_full
     ├── EngineFailed              500 server_error           code engine_failed
     └── Unavailable               503 overloaded_error       Retry-After
@@ -128,6 +129,10 @@ class RateLimited(ApiError):
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
     retry_after = 1
+
+
+class TooManyAtOnce(RateLimited):
+    code = "concurrency_limit_exceeded"
 
 
 class QueueFull(RateLimited):

@@ -16,7 +16,10 @@ from ovapi.errors import PermissionDenied
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = "GET, HEAD, POST, OPTIONS"
 ALLOWED_HEADERS = "Authorization, Content-Type, X-Api-Key, X-Request-ID"
-EXPOSED_HEADERS = "X-Request-ID, Retry-After"
+EXPOSED_HEADERS = (
+    "X-Request-ID, Retry-After, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+    "x-ratelimit-reset-requests"
+)
 PREFLIGHT_SECONDS = 600
 
 

@@ -33,6 +33,7 @@ def merge(old: Config, new: Config) -> Reload:
     config = replace(
         old,
         keys=new.keys,
+        limits=new.limits,
         logging=replace(old.logging, level=new.logging.level),
         server=_taken(old.server, new.server, SERVER),
         models=models,

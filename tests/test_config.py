@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovapi.config import AdapterConfig, ModelConfig, ServerConfig, TlsConfig, load
+from ovapi.config import AdapterConfig, KeyLimits, ModelConfig, ServerConfig, TlsConfig, load
 from ovapi.core import SamplingParams
 from ovapi.yaml_document import ConfigError
 
@@ -181,6 +181,21 @@ def test_a_server_that_asks_for_keys_never_opens_without(
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, f"auth: {auth}  # a b c"))
     assert expected in str(caught.value)
+
+
+def test_limits_of_keys(tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_text("alice one\nbob two")
+    text = """
+        auth: {keys_file: keys.txt}
+        limits:
+          per_key: {concurrent: 2, requests_per_minute: 60}
+          keys: {alice: {concurrent: null}}
+        """
+    limits = load(write(tmp_path, text)).limits
+    assert limits.of("bob") == KeyLimits(2, 60)
+    assert limits.of("alice") == KeyLimits(None, 60)
+    with pytest.raises(ConfigError, match=r"limits\.keys\.carol \(line 5\): is no key"):
+        load(write(tmp_path, text.replace("alice", "carol")))
 
 
 def test_tls_files_are_found_beside_the_file(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ API = VOCABULARY | {
     "ovapi.config",
     "ovapi.documentation",
     "ovapi.endpoints",
+    "ovapi.limits",
     "ovapi.metrics",
     "ovapi.models",
     "ovapi.openapi",

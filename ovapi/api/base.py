@@ -25,6 +25,7 @@ from ovapi.api.failure import foreign, openai_error
 from ovapi.api.json_text import encode_json
 from ovapi.api.services import Services
 from ovapi.errors import ApiError, Draining, MethodNotAllowed, PayloadTooLarge
+from ovapi.limits import Quota
 from ovapi.schema import Schemas
 
 log = logging.getLogger("ovapi.api")
@@ -50,6 +51,9 @@ class ApiHandler(RequestHandler):
     """Whether the endpoint still answers while the server drains."""
     public: ClassVar[bool] = False
     """Whether the endpoint answers without a key."""
+    metered: ClassVar[bool] = False
+    """Whether its requests count against the limits of their key."""
+    quota: Quota | None = None
 
     def initialize(self) -> None:
         self.key_name: str | None = None
@@ -59,6 +63,7 @@ class ApiHandler(RequestHandler):
         self.gone = False
         self._logged = False
         self._counted = False
+        self._entered = False
         self._refused = False
         self._received = 0
         self._body = bytearray()
@@ -85,6 +90,8 @@ class ApiHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Request-ID", self.request_id)
         for name, value in self.services.origins.headers(self._origin).items():
+            self.set_header(name, value)
+        for name, value in (self.quota.headers() if self.quota is not None else {}).items():
             self.set_header(name, value)
 
     @property
@@ -125,6 +132,23 @@ class ApiHandler(RequestHandler):
             raise Draining("The server is shutting down.")
         if self.request.method not in self.allowed():
             raise MethodNotAllowed(f"This endpoint takes {', '.join(self.allowed())} only.")
+        if self.metered:
+            self._enter()
+
+    def _enter(self) -> None:
+        """Count this request against the limits of its key. Raises RateLimited."""
+        limits, caller = self.services.limits, self.caller
+        try:
+            limits.enter(caller)
+            self._entered = True
+        finally:
+            self.quota = limits.quota(caller)
+            self.set_default_headers()
+
+    @property
+    def caller(self) -> str:
+        """Whose request it is: the name of the key, "" where there are no keys."""
+        return self.key_name or ""
 
     @classmethod
     def allowed(cls) -> list[str]:
@@ -252,6 +276,9 @@ class ApiHandler(RequestHandler):
         if self._counted:
             self._counted = False
             self.services.leave()
+        if self._entered:
+            self._entered = False
+            self.services.limits.leave(self.caller)
 
 
 def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:

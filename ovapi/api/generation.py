@@ -54,6 +54,7 @@ class Answer(Protocol):
 class GenerationHandler(ApiHandler):
     """A handler that answers with generated text."""
 
+    metered = True
     stall_seconds: ClassVar[float] = 60.0
     """A reader that has not taken what waits for it within so long is dropped."""
 
@@ -74,7 +75,7 @@ class GenerationHandler(ApiHandler):
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
-        events = self._events = model.generate(requests, self.key_name or "")
+        events = self._events = model.generate(requests, self.caller)
         try:
             batch = await self._accepted(events)
             if stream:

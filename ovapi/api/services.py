@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ovapi.config import Config
+from ovapi.limits import Limits
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
@@ -23,6 +24,7 @@ class Services:
     executor: Executor
     origins: OriginPolicy
     metrics: Metrics
+    limits: Limits
     draining: bool = False
     active: int = 0
     on_idle: Callable[[], None] = lambda: None

@@ -15,6 +15,8 @@ Detokenizer = Callable[[Sequence[int]], Awaitable[str]]
 
 
 class Tokenize(ApiHandler):
+    metered = True
+
     async def post(self) -> None:
         body = await self.read_json("tokenize_request")
         model = self.services.registry.get(body.get("model"))
@@ -37,6 +39,8 @@ class Tokenize(ApiHandler):
 
 
 class Detokenize(ApiHandler):
+    metered = True
+
     async def post(self) -> None:
         body = await self.read_json("detokenize_request")
         model = self.services.registry.get(body.get("model"))

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from ovapi.auth import Keyring
+from ovapi.config import KeyLimits, LimitsConfig
 from tests.api.bodies import CHAT, chat
 from tests.api.conftest import Api, until
 from tests.api.fake_engine import script
+from tests.api.raw import connect, post
 
 OLLAMA = "/api/chat"
 RUNNING = 3
@@ -124,3 +126,83 @@ async def test_a_reloaded_limit_holds_for_the_next_request(api: Api) -> None:
         assert refusals(api, "queue_full") == 1
         answer(api, 0)
         assert (await task).status_code == 200
+
+
+def limit(api: Api, **limits: int) -> None:
+    """Have every key limited so, as after a reload."""
+    config = api.app.services.config
+    api.app.configure(replace(config, limits=LimitsConfig(KeyLimits(**limits))))
+
+
+@pytest.mark.parametrize(("path", "body"), [(CHAT, chat()), (OLLAMA, chat(model="demo"))])
+async def test_a_key_has_so_many_requests_at_a_time(
+    api: Api, path: str, body: dict[str, object]
+) -> None:
+    limit(api, concurrent=2)
+    async with api.client() as client:
+        first = [
+            asyncio.create_task(client.post(CHAT, json=chat(), headers=key("a"))) for _ in range(2)
+        ]
+        await until(lambda: len(api.engine.requests) == 2)
+        response = await client.post(path, json=body, headers=key("a"))
+        assert response.status_code == 429
+        assert response.headers["Retry-After"] == "1"
+        error = response.json()["error"]
+        assert "at a time" in (error if isinstance(error, str) else error["message"])
+        assert refusals(api, "concurrency_limit_exceeded") == 1
+        first[1].cancel()
+        await until(lambda: api.app.active == 1)
+        api.engine.scripts.append(script("Hi"))
+        assert (await client.post(path, json=body, headers=key("b"))).status_code == 200
+        api.engine.scripts.append(script("Hi"))
+        stream = {**body, "stream": False}
+        assert (await client.post(path, json=stream, headers=key("a"))).status_code == 200
+        answer(api, 0)
+        assert (await first[0]).status_code == 200
+
+
+async def test_a_key_has_so_many_requests_a_minute(api: Api) -> None:
+    limit(api, requests_per_minute=2)
+    api.engine.scripts.extend([script("Hi")] * 3)
+    async with api.client() as client:
+        for left in ("1", "0"):
+            response = await client.post(CHAT, json=chat(), headers=key("a"))
+            assert response.status_code == 200
+            assert response.headers["x-ratelimit-limit-requests"] == "2"
+            assert response.headers["x-ratelimit-remaining-requests"] == left
+        response = await client.post("/v1/completions", json={"prompt": "x"}, headers=key("a"))
+        assert response.status_code == 429
+        assert 25 <= int(response.headers["Retry-After"]) <= 30
+        assert response.headers["x-ratelimit-remaining-requests"] == "0"
+        reset = response.headers["x-ratelimit-reset-requests"]
+        assert 55 <= float(reset.removesuffix("s")) <= 60
+        error = response.json()["error"]
+        assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+        assert refusals(api, "rate_limit_exceeded") == 1
+        models = await client.get("/v1/models", headers=key("a"))
+        assert models.status_code == 200
+        assert "x-ratelimit-limit-requests" not in models.headers
+        assert (await client.post(CHAT, json=chat(), headers=key("b"))).status_code == 200
+
+
+async def test_a_refusal_comes_before_the_body(api: Api) -> None:
+    limit(api, requests_per_minute=1)
+    async with connect(api.port) as raw:
+        await raw.send(post({"prompt": "x"}, "/tokenize", X_Api_Key="a"))
+        assert (await raw.head())[0] == 200
+    async with connect(api.port) as raw:
+        await raw.send(post(b"", X_Api_Key="a", Content_Length="10", Expect="100-continue"))
+        assert (await raw.head())[0] == 429
+
+
+class TestWithoutKeys:
+    @pytest.fixture
+    def keys(self) -> Keyring:
+        return Keyring()
+
+    async def test_all_are_one_caller(self, api: Api) -> None:
+        limit(api, requests_per_minute=1)
+        api.engine.scripts.append(script("Hi"))
+        async with api.client() as client:
+            assert (await client.post(CHAT, json=chat())).status_code == 200
+            assert (await client.post(CHAT, json=chat(), headers=key("x"))).status_code == 429
