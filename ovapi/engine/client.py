@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
 from ovapi.core import Failed, GenerateRequest, Prompt, Sink
+from ovapi.engine.backoff import Backoff
 from ovapi.engine.base import EngineSpec, EngineState, EngineStats, Post
 from ovapi.engine.child import Child
 from ovapi.engine.protocol import (
@@ -36,10 +37,6 @@ from ovapi.errors import ApiError, Draining, EngineFailed, ModelFailed, ModelLoa
 
 log = logging.getLogger(__name__)
 
-_FIRST_DELAY = 0.1
-_LONGEST_DELAY = 30.0
-_LOAD_RETRY = 300.0
-_HEALTHY_SECONDS = 60.0
 _STOP_SECONDS = 3.0
 _LOOK_SECONDS = 1.0
 
@@ -198,36 +195,33 @@ class ProcessEngine:
 
     def _supervise(self) -> None:
         """Keep a child alive until `close`; then leave none behind."""
-        delay = _FIRST_DELAY
+        backoff = Backoff()
         while not self._closing.is_set():
-            started = time.monotonic()
-            loads = self._live_once()
-            if time.monotonic() - started > _HEALTHY_SECONDS:
-                delay = _FIRST_DELAY
-            self._closing.wait(delay if loads else _LOAD_RETRY)
-            delay = min(2 * delay, _LONGEST_DELAY)
+            backoff.born()
+            self._live_once(backoff)
+            self._closing.wait(backoff.died())
 
-    def _live_once(self) -> bool:
-        """One child's life; false if it could not load its model."""
+    def _live_once(self, backoff: Backoff) -> None:
+        """One child's life."""
         try:
             self._child = child = Child(self._spec)
         except OSError as error:
             log.error("no engine process for %s: %s", self._spec.name, error)
-            return True
-        loads = self._relay(child)
+            return
+        loads = self._relay(child, backoff)
         self._child = None
         status = child.reap()
         if loads:
             self._post(self._died, status)
-        return loads
 
-    def _relay(self, child: Child) -> bool:
+    def _relay(self, child: Child, backoff: Backoff) -> bool:
         """Hand each report to the loop, until the child's end; false after LoadFailed."""
         loads, loaded = True, False
         try:
             while True:
                 self._await_report(child, loaded)
                 report = child.receive()
+                backoff.saw(report)
                 loaded = loaded or isinstance(report, Ready)
                 loads = loads and not isinstance(report, LoadFailed)
                 self._post(self._receive, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 
 import psutil
 
@@ -96,5 +97,20 @@ async def test_an_idle_engine_may_be_silent() -> None:
         await asyncio.sleep(2)
         assert (await driver.ask("Hello!")).text
         assert process.is_running()
+    finally:
+        await driver.close()
+
+
+async def test_an_engine_that_is_killed_at_work_is_replaced_at_once_every_time() -> None:
+    driver = await Driver.started("batching")
+    try:
+        for _ in range(5):  # were each one taken for a failure, the last would wait for 1.6 s
+            answer = driver.submit("Count to 30.")
+            await answer.until(lambda answer=answer: len(answer.ids) >= 20)  # type: ignore[misc]
+            process_of(driver).send_signal(signal.SIGKILL)
+            killed = time.time()
+            await driver.wait_for(lambda: driver.engine.state.status == "restarting")
+            await answer.end()
+            assert process_of(driver).create_time() - killed < 1
     finally:
         await driver.close()
