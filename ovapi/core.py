@@ -164,6 +164,16 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """The first part of the prompt was computed in a step that began `at` time.monotonic().
+
+    Linux has one such clock for all processes. It is for those who observe, not for clients.
+    """
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """New text of choice `index`. `text` is whole characters, free of any part of a stop string.
 
@@ -197,8 +207,8 @@ class Failed:
     error: ApiError
 
 
-Event = Accepted | Delta | Finished | Failed
+Event = Accepted | Started | Delta | Finished | Failed
 
 Sink = Callable[[Event], None]
 """Where an engine delivers one request's events: always called on the event loop's thread, in
-order: one Accepted, any Deltas, then one Finished for each choice; or a Failed at any point."""
+order: Accepted, Started, any Deltas, one Finished for each choice; or a Failed at any point."""

@@ -48,8 +48,10 @@ REQUEST_HISTOGRAMS = {
     "time_to_first_token_seconds": (FIRST_TOKEN, "From a request to its first token."),
     "request_time_per_output_token_seconds": (PER_TOKEN, "Between tokens, by request."),
     "e2e_request_latency_seconds": (LATENCY, "From a request to its end."),
+    "request_queue_time_seconds": (FIRST_TOKEN, "From a request to the start of its prefill."),
+    "request_prefill_time_seconds": (FIRST_TOKEN, "From there to its first token."),
     "request_decode_time_seconds": (LATENCY, "From a request's first token to its end."),
-    "request_intake_time_seconds": (FIRST_TOKEN, "From a request to its acceptance."),
+    "request_inference_time_seconds": (LATENCY, "From a request's start to its end."),
     "request_prompt_tokens": (TOKENS, "Tokens in a request's prompt."),
     "request_generation_tokens": (TOKENS, "Tokens that a request generated."),
 }
@@ -139,7 +141,8 @@ class Metrics:
         )
         for kind, readings in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
             for name, text, read in readings:
-                rows = [([one.model.name], read(one)) for one in watched]
+                found = [([one.model.name], read(one)) for one in watched]
+                rows = [(labels, number) for labels, number in found if number is not None]
                 yield _family(kind, name, text, _BY_MODEL, rows)
         yield _family(
             GaugeMetricFamily,
@@ -210,7 +213,8 @@ def _family(
 
 
 _BY_MODEL = ["model_name"]
-_Reading = tuple[str, str, Callable[[_Watched], float]]
+_Reading = tuple[str, str, Callable[[_Watched], float | None]]
+"""Name, text and where to read it; None is not known, and then there is no time series."""
 _GAUGES: tuple[_Reading, ...] = (
     (
         "model_ready", "1 while the model answers requests.",
@@ -233,12 +237,14 @@ _COUNTERS: tuple[_Reading, ...] = (
     ("prompt_tokens", "Tokens of prompts.", lambda one: one.requests.prompt_tokens),
     ("generation_tokens", "Generated tokens.", lambda one: one.requests.generation_tokens),
     (
-        "prefix_cache_queries", "Prompt tokens looked up in the prefix cache.",
-        lambda one: one.requests.cache_queries,
+        "prefix_cache_queries",
+        "Prompt tokens looked up in the prefix cache, where the engine tells; OpenVINO's do not.",
+        lambda one: one.requests.cache_queries or None,
     ),
     (
-        "prefix_cache_hits", "Prompt tokens found in the prefix cache.",
-        lambda one: one.requests.cache_hits,
+        "prefix_cache_hits",
+        "Prompt tokens found in the prefix cache, where the engine tells; OpenVINO's do not.",
+        lambda one: one.requests.cache_hits if one.requests.cache_queries else None,
     ),
     ("engine_restarts", "How often an engine's process was replaced.", lambda one: one.restarts),
     (

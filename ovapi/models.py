@@ -17,6 +17,7 @@ from ovapi.core import (
     GenerateRequest,
     SamplingParams,
     Sink,
+    Started,
 )
 from ovapi.engine.base import Engine, EngineStats
 from ovapi.errors import (
@@ -163,6 +164,8 @@ class Model:
             if isinstance(event, Delta):
                 sink(event)
                 return
+            if isinstance(event, Started):
+                return  # no client asks for it
             self._note(slot, event)
             sink(event)
             self._start_next()

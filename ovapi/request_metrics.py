@@ -1,7 +1,7 @@
 """RequestMetrics: what one model's requests come to, from the events that its engine gives.
 
-Times are those of the events on the event loop. When a request leaves the engine's queue for its
-prefill is not among them, so the time to the first token is not divided further.
+Times are those of the events on the event loop, but for the start, which the engine tells. A
+request that goes on in another engine after a crash has started once, in the first one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from prometheus_client import Counter, Histogram
 
-from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest
+from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Started
 
 Families = Mapping[str, Histogram]
 
@@ -41,13 +41,14 @@ class RequestMetrics:
 class RequestTrace:
     """One engine request; see `ovapi.observer.Trace`."""
 
-    __slots__ = ("_beams", "_first", "_later", "_metrics", "_open", "_start", "_tokens")
+    __slots__ = ("_beams", "_begun", "_first", "_later", "_metrics", "_open", "_started", "_tokens")
 
     def __init__(self, metrics: RequestMetrics, request: GenerateRequest) -> None:
         self._metrics = metrics
         self._beams = request.sampling.beams is not None
         self._open = request.choices
-        self._start = time.perf_counter()
+        self._begun = time.monotonic()
+        self._started: float | None = None
         self._first: float | None = None
         self._tokens = 0
         self._later = 0  # tokens that came after the first time that any came
@@ -61,7 +62,9 @@ class RequestTrace:
         elif isinstance(event, Accepted):
             self._metrics.prompt_tokens += event.prompt_tokens
             self._metrics.observe("request_prompt_tokens", event.prompt_tokens)
-            self._since_start("request_intake_time_seconds")
+        elif isinstance(event, Started):
+            self._started = event.at
+            self._metrics.observe("request_queue_time_seconds", event.at - self._begun)
         elif isinstance(event, Failed):
             self._fail(event)
 
@@ -81,8 +84,10 @@ class RequestTrace:
         if self._first is not None:
             self._later += tokens
             return
-        self._first = time.perf_counter()
-        self._metrics.observe("time_to_first_token_seconds", self._first - self._start)
+        self._first = time.monotonic()
+        self._metrics.observe("time_to_first_token_seconds", self._first - self._begun)
+        if self._started is not None:
+            self._metrics.observe("request_prefill_time_seconds", self._first - self._started)
 
     def _finish(self, event: Finished) -> None:
         self._open -= 1
@@ -99,14 +104,14 @@ class RequestTrace:
         """A beam search gives its tokens all at once, which tells nothing about a token."""
         if self._first is None or not self._later or self._beams:
             return
-        seconds = time.perf_counter() - self._first
+        seconds = time.monotonic() - self._first
         self._metrics.observe("request_decode_time_seconds", seconds)
         self._metrics.observe("request_time_per_output_token_seconds", seconds / self._later)
 
     def _end(self, reason: str) -> None:
-        self._since_start("e2e_request_latency_seconds")
+        now = time.monotonic()
+        self._metrics.observe("e2e_request_latency_seconds", now - self._begun)
+        if self._started is not None:
+            self._metrics.observe("request_inference_time_seconds", now - self._started)
         self._metrics.observe("request_generation_tokens", self._tokens)
         self._metrics.ended(reason)
-
-    def _since_start(self, histogram: str) -> None:
-        self._metrics.observe(histogram, time.perf_counter() - self._start)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ovapi.core import Accepted, Event, Failed, Finished, Sink
+from ovapi.core import Accepted, Event, Failed, Finished, Sink, Started
 
 
 class Bridge:
@@ -60,7 +60,7 @@ class EventStream:
         return put
 
     def _put(self, offset: int, event: Event) -> None:
-        choice = offset if isinstance(event, (Accepted, Failed)) else offset + event.index
+        choice = offset if isinstance(event, (Accepted, Started, Failed)) else offset + event.index
         if isinstance(event, Failed) and self._open:
             self._give_up()
         elif choice not in self._open:

@@ -23,8 +23,8 @@ QUERIES += [one["query"] for one in DASHBOARD["templating"]["list"] if one["type
 
 NOT_SHOWN = {
     "ovapi_info",
-    "ovapi_request_decode_time_seconds",
-    "ovapi_request_intake_time_seconds",
+    "ovapi_prefix_cache_hits_total",  # no engine tells it yet
+    "ovapi_prefix_cache_queries_total",
     "ovapi_request_prompt_tokens",
     "ovapi_request_generation_tokens",
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.prompts import GREETING, LONG, chat
@@ -40,6 +41,7 @@ def test_the_figures_add_up(tmp_path: Path) -> None:
         assert figures["time_to_first_token_seconds_count"] == 1
         mean = figures["request_time_per_output_token_seconds_sum"]
         assert 0 < mean < figures["e2e_request_latency_seconds_sum"]
+        the_phases_add_up(figures)
         server.wait_until(lambda: scrape(server)["loop_lag_seconds_count"] > 4, seconds=30)
         near(figures["process_resident_memory_bytesserver"], server.process.pid)
         near(figures["process_resident_memory_bytesengine"], engine.pid)
@@ -49,6 +51,20 @@ def test_the_figures_add_up(tmp_path: Path) -> None:
         figures = scrape(server)
         assert (figures["engine_restarts_total"], figures["requests_replayed_total"]) == (1, 1)
         assert figures["num_requests_running"] == figures["num_requests_waiting"] == 0
+        the_phases_add_up(figures)
+
+
+def the_phases_add_up(figures: dict[str, float]) -> None:
+    """Of every request, whatever became of its engine."""
+    names = ("queue", "prefill", "decode", "inference")
+    sums = (figures[f"request_{name}_time_seconds_sum"] for name in names)
+    queue, prefill, decode, inference = sums
+    assert len({figures[f"request_{name}_time_seconds_count"] for name in names}) == 1
+    assert min(queue, prefill, decode) > 0
+    first_token = figures["time_to_first_token_seconds_sum"]
+    assert queue + prefill == pytest.approx(first_token)
+    assert prefill + decode == pytest.approx(inference, abs=0.005)
+    assert queue + inference == pytest.approx(figures["e2e_request_latency_seconds_sum"], abs=0.005)
 
 
 def complete(server: ServerProcess) -> dict[str, Any]:

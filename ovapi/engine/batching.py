@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ovapi.core import Accepted, Event, Failed, FinishReason, GenerateRequest
+from ovapi.core import Accepted, Event, Failed, FinishReason, GenerateRequest, Started
 from ovapi.engine import sampling
 from ovapi.engine.base import EngineStats
 from ovapi.engine.generation import Generation
@@ -32,7 +33,7 @@ class StepFailed(Exception):
         self.ids = ids
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     """A request inside the pipeline. Dropping `handle` would stop it."""
 
@@ -63,6 +64,7 @@ class Batcher:
         self._numbers = itertools.count()
         self._waiting: dict[str, Prepared] = {}
         self._running: dict[str, _Running] = {}
+        self._entered: deque[_Running] = deque()  # in the pipeline, and in no step yet
         self._events: deque[Tagged] = deque()
         self._settled = True
 
@@ -116,7 +118,10 @@ class Batcher:
         # a step without requests frees the blocks of those that were cancelled
         if self._running or not self._settled:
             self._settled = not self._running
+            began = time.monotonic()
             self._pipeline.step()
+            if self._entered:
+                self._note_started(began)
         for running in list(self._running.values()):
             self._collect(running)
 
@@ -149,6 +154,19 @@ class Batcher:
             self._fail(running.id, "The engine refused the request.")
             return
         self._running[running.id] = running
+        self._entered.append(running)
+
+    def _note_started(self, began: float) -> None:
+        """Tell which requests were in a step for the first time.
+
+        The pipeline says how many requests the step was of: it takes those that decode first, then
+        prompts in the order of their arrival, as far as `max_num_batched_tokens` goes.
+        """
+        old = len(self._running) - len(self._entered)
+        new = self._pipeline.get_metrics().scheduled_requests - old
+        while self._entered and (new > 0 or self._entered[0].handle.can_read()):
+            self._events.append((self._entered.popleft().id, Started(began)))
+            new -= 1
 
     def _collect(self, running: _Running) -> None:
         """Read what the last step made for this request; `read` would block without output."""
@@ -214,6 +232,8 @@ class Batcher:
         """Take a request out of the pipeline, finished or not; the next step frees its blocks."""
         running.handle.cancel()
         del self._running[running.id]
+        if running in self._entered:
+            self._entered.remove(running)
         self._settled = False
 
     def _fail(self, request_id: str, message: str) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
-from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink
+from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink, Started
 from ovapi.errors import ApiError, EngineFailed
 
 
@@ -24,16 +24,25 @@ class Live:
     """A request that has not ended. `given` are the token ids that its client has got.
 
     `crashes` counts the processes that died with it since it last got a token; `submitted` tells
-    whether it is in the present process.
+    whether it is in the present process. Each process accepts and starts it: `told` has which of
+    that has been passed on.
     """
 
     request: GenerateRequest
     sink: Sink
-    accepted: bool = False
+    told: set[type[Event]] = field(default_factory=set)
     given: list[int] = field(default_factory=list)
     open: int = 1
     crashes: int = 0
     submitted: bool = False
+
+    def repeats(self, event: Event) -> bool:
+        """Whether `event` is of those that come once, and has come."""
+        if not isinstance(event, Accepted | Started):
+            return False
+        known = type(event) in self.told
+        self.told.add(type(event))
+        return known
 
     def deliver(self, event: Event) -> None:
         if isinstance(event, Delta) and self.open == 1:
@@ -66,11 +75,10 @@ class Roster:
         return self._live.pop(request_id, None) is not None
 
     def deliver(self, request_id: str, event: Event) -> bool:
-        """Pass an event on to its client, each Accepted once; true if it let a suspect go."""
+        """Pass an event on to its client, each once; true if it let a suspect go."""
         live = self._live.get(request_id)
-        if live is None or (live.accepted and isinstance(event, Accepted)):
+        if live is None or live.repeats(event):
             return False
-        live.accepted = True
         was_suspect = live.suspect
         live.deliver(event)
         if isinstance(event, Failed) or live.open == 0:

@@ -10,12 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ovapi.core import Accepted, Event, Failed, Finished, GenerateRequest, Prompt, Sink
+from ovapi.core import (
+    Accepted,
+    Event,
+    Failed,
+    Finished,
+    GenerateRequest,
+    Prompt,
+    Sink,
+    Started,
+)
 from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post
 from ovapi.engine.failure import describe
 from ovapi.engine.intake import Intake, Prepared
@@ -195,6 +205,7 @@ class SimpleEngine:
         def emit(events: Sequence[Event]) -> None:
             self._post(self._deliver, job, events)
 
+        emit([Started(time.monotonic())])
         try:
             run(self._pipeline, self._intake, prepared, emit, job.cancelled.is_set)
         except Exception:

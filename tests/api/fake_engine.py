@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -14,6 +15,7 @@ from ovapi.core import (
     GenerateRequest,
     Prompt,
     Sink,
+    Started,
     Usage,
 )
 from ovapi.engine.base import EngineInfo, EngineState, EngineStats
@@ -55,6 +57,8 @@ class FakeEngine:
         self.sinks[request.id] = sink
         for event in self.scripts.popleft() if self.scripts else ():
             sink(event)
+            if isinstance(event, Accepted):
+                sink(Started(time.monotonic()))
             if isinstance(event, Failed):
                 break
 

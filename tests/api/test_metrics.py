@@ -64,8 +64,10 @@ async def test_a_request_is_counted_once_with_its_tokens(api: Api) -> None:
         "time_to_first_token_seconds",
         "request_time_per_output_token_seconds",
         "e2e_request_latency_seconds",
+        "request_queue_time_seconds",
+        "request_prefill_time_seconds",
         "request_decode_time_seconds",
-        "request_intake_time_seconds",
+        "request_inference_time_seconds",
         "request_prompt_tokens",
     ):
         assert figure(figures, f"{name}_count", **model) == 1, name

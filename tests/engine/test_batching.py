@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ovapi.core import BeamSearch, TextPrompt, TokenPrompt
+from ovapi.core import BeamSearch, Started, TextPrompt, TokenPrompt
 from ovapi.engine.base import EngineSpec
 from ovapi.errors import (
     ContextLengthExceeded,
     InvalidRequest,
     UnsupportedParameter,
 )
-from tests.engine.driver import DEMO, Driver, chat
+from tests.engine.driver import DEMO, Answer, Driver, chat
 from tests.prompts import GREETING, LONG, SURE
 
 
@@ -47,6 +47,33 @@ async def test_requests_join_while_others_run(batching: Driver) -> None:
     await batching.ask(GREETING)
     assert not long.ended
     assert (await long.end()).text.startswith("1, 2, 3")
+
+
+def start_of(answer: Answer) -> float:
+    (event,) = (event for event in answer.events if isinstance(event, Started))
+    return event.at
+
+
+async def test_each_prompt_starts_when_the_steps_have_room_for_it() -> None:
+    """Three prompts of three steps each: the last one starts when the others are through."""
+    driver = await Driver.started("batching", max_batched_tokens=100)
+    try:
+        prompts = [TokenPrompt(tuple(range(first, first + 300))) for first in (5, 6, 7)]
+        answers = [driver.submit(prompt, max_tokens=20, ignore_eos=True) for prompt in prompts]
+        first, second, third = [start_of(one) for one in await driver.all(answers)]
+        assert first < second < third
+        assert third - first > 1.5 * (second - first)
+    finally:
+        await driver.close()
+
+
+async def test_what_waits_for_its_turn_starts_after_what_runs() -> None:
+    driver = await Driver.started("batching", max_running=1)
+    try:
+        ahead, behind = await driver.all([driver.submit(GREETING), driver.submit(GREETING)])
+        assert start_of(behind) > start_of(ahead)
+    finally:
+        await driver.close()
 
 
 async def test_logprobs_of_chosen_tokens(batching: Driver) -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ovapi.core import Accepted, Delta, Message, TextPrompt, TokenPrompt, ToolCall
+from ovapi.core import Accepted, Delta, Message, Started, TextPrompt, TokenPrompt, ToolCall
 from ovapi.errors import (
     ContextLengthExceeded,
     InvalidRequest,
@@ -22,9 +22,13 @@ EMOJI = "Send me a rocket."
 
 
 async def test_events_come_in_order_and_end_once(driver: Driver) -> None:
+    before = time.monotonic()
     answer = await driver.ask(COUNTING)
-    assert isinstance(answer.events[0], Accepted)
-    assert all(isinstance(event, Delta) for event in answer.events[1:-1])
+    accepted, started, *deltas, _ = answer.events
+    assert isinstance(accepted, Accepted)
+    assert isinstance(started, Started)
+    assert before < started.at < time.monotonic()
+    assert all(isinstance(event, Delta) for event in deltas)
     assert answer.text == COUNTED
     assert answer.finished.reason == "stop"
     assert answer.finished.stop is None

@@ -7,6 +7,7 @@ from ovapi.core import (
     Finished,
     GenerateRequest,
     SamplingParams,
+    Started,
     TextPrompt,
     Usage,
 )
@@ -47,15 +48,16 @@ def test_it_goes_on_with_the_tokens_that_its_client_has() -> None:
     roster = Roster()
     client = Client(roster, "a")
     submitted(roster)
-    for event in (Accepted(1), Delta("x", (5, 6)), Delta("y", (7,))):
+    for event in (Accepted(1), Started(1.0), Delta("x", (5, 6)), Delta("y", (7,))):
         roster.deliver("a", event)
     roster.crashed()
     (live,) = roster.resubmit()
     assert live.given == [5, 6, 7]
-    for event in (Accepted(1), Delta("z", (8,)), END):
+    for event in (Accepted(1), Started(2.0), Delta("z", (8,)), END):
         roster.deliver("a", event)
     assert client.events == [
         Accepted(1),
+        Started(1.0),
         Delta("x", (5, 6)),
         Delta("y", (7,)),
         Delta("z", (8,)),
