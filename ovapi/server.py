@@ -51,7 +51,7 @@ class Server:
         self._load = load
         self._reloads: set[asyncio.Task[None]] = set()
         self._reload_lock = asyncio.Lock()
-        # An engine keeps a thread or two; the rest is for requests, and for engines to come.
+        # For requests, and for the engines that run in this process.
         self.executor = ThreadPoolExecutor(2 * len(config.models) + 16, "ovapi")
         self.fleet = Fleet(config, self.executor, Bridge(IOLoop.current()).post)
         self.fleet.on_change = self._model_changed

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 
 from ovapi.core import GenerateRequest, Prompt, Sink
 
-EngineStatus = Literal["loading", "ready", "restarting", "failed", "stopped"]
-"""While an engine restarts it still takes requests, which wait for it."""
+EngineStatus = Literal["unloaded", "loading", "ready", "restarting", "failed", "stopped"]
+"""`unloaded` until it is started. While an engine restarts it still takes requests, which wait."""
 Post = Callable[..., None]
 """`post(callback, *args)` runs the callback on the event loop's thread; callable from anywhere."""
 
@@ -86,7 +86,8 @@ class EngineStats:
 
 
 class Engine(Protocol):
-    """One loaded model. Every method is called on the event loop's thread and returns at once.
+    """One model, from its load to its end. Every method is called on the event loop's thread and
+    returns at once. `start` is called once, and nothing after `close`.
 
     `submit` never raises for what a client sent: that comes as a Failed event. Each submitted
     request ends exactly once. `cancel` of an unknown or finished id does nothing; a cancelled
@@ -124,7 +125,7 @@ def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> 
     if kind == "batching":
         from ovapi.engine.client import ProcessEngine
 
-        return ProcessEngine(spec, executor, post)
+        return ProcessEngine(spec, post)
     if kind == "simple":
         from ovapi.engine.simple import SimpleEngine
 

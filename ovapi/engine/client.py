@@ -1,9 +1,12 @@
 """ProcessEngine: the parent side of an engine process. Nothing here imports OpenVINO.
 
-Two threads meet: the supervisor, a thread of the executor, owns the child from spawn to reaping
-and reads the pipe; everything else belongs to the event loop's thread. The supervisor hands over
-what it reads by `post`, one call a message; the loop's side sends commands through the child's
-queue, which never blocks.
+Two threads meet: the supervisor owns the child from spawn to reaping and reads the pipe;
+everything else belongs to the event loop's thread. The supervisor hands over what it reads by
+`post`, one call a message; the loop's side sends commands through the child's queue, which never
+blocks.
+
+The supervisor is a daemon and no thread of an executor, for whose threads the interpreter waits
+when it exits: without `close` that would be for ever. The kernel ends the child with its thread.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 
 from ovapi.core import Failed, GenerateRequest, Prompt, Sink
 from ovapi.engine.backoff import Backoff
@@ -49,12 +52,11 @@ class ProcessEngine:
 
     kind = "batching"
 
-    def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
-        self.state = EngineState("loading")
+    def __init__(self, spec: EngineSpec, post: Post) -> None:
+        self.state = EngineState("unloaded")
         self.stats = EngineStats()
         self.on_state: Callable[[EngineState], None] = lambda state: None
         self._spec = spec
-        self._executor = executor
         self._post = post
         self._roster = Roster()
         # since when a report is due; the loop writes it too, where work comes after idleness
@@ -63,12 +65,16 @@ class ProcessEngine:
         self._numbers = itertools.count()
         self._child: Child | None = None  # set by the supervisor, read by the loop
         self._closing = threading.Event()
-        self._supervisor: Future[None] | None = None
+        self._supervisor: Future[None] | None = None  # done when its thread is
 
     # -- the loop's thread ---------------------------------------------------------------------
 
     def start(self) -> None:
-        self._supervisor = self._executor.submit(self._supervise)
+        self._set_state(EngineState("loading"))
+        self._supervisor = Future()
+        threading.Thread(
+            target=self._supervise, args=(self._supervisor,), name="ovapi-supervisor", daemon=True
+        ).start()
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
         if self._closing.is_set():
@@ -193,8 +199,14 @@ class ProcessEngine:
 
     # -- the supervisor's thread ---------------------------------------------------------------
 
-    def _supervise(self) -> None:
+    def _supervise(self, done: Future[None]) -> None:
         """Keep a child alive until `close`; then leave none behind."""
+        try:
+            self._keep_one_alive()
+        finally:
+            done.set_result(None)
+
+    def _keep_one_alive(self) -> None:
         backoff = Backoff()
         while not self._closing.is_set():
             backoff.born()

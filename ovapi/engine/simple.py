@@ -57,7 +57,7 @@ class SimpleEngine:
     kind = "simple"
 
     def __init__(self, spec: EngineSpec, executor: Executor, post: Post) -> None:
-        self.state = EngineState("loading")
+        self.state = EngineState("unloaded")
         self.stats = EngineStats()
         self.on_state: Callable[[EngineState], None] = lambda state: None
         self._spec = spec
@@ -74,6 +74,7 @@ class SimpleEngine:
     # -- the loop's thread ---------------------------------------------------------------------
 
     def start(self) -> None:
+        self._set_state(EngineState("loading"))
         self._loading = asyncio.wrap_future(self._executor.submit(self._load))
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import psutil
@@ -12,6 +14,7 @@ import psutil
 from ovapi.core import Accepted, Started
 from tests.engine.driver import Driver
 from tests.prompts import SURE
+from tests.server_process import ROOT
 
 
 def process_of(driver: Driver) -> psutil.Process:
@@ -115,3 +118,32 @@ async def test_an_engine_that_is_killed_at_work_is_replaced_at_once_every_time()
             assert process_of(driver).create_time() - killed < 1
     finally:
         await driver.close()
+
+
+def test_an_interpreter_that_ends_without_closing_leaves_no_engine() -> None:
+    """Whoever imports the engine may forget to close it; the kernel ends the child."""
+    script = """
+import asyncio
+from pathlib import Path
+from ovapi.engine.base import EngineSpec, make_engine
+from concurrent.futures import ThreadPoolExecutor
+
+async def main():
+    post = asyncio.get_running_loop().call_soon_threadsafe
+    spec = EngineSpec("demo", Path("models/ovapi-demo"), log_level="ERROR")
+    engine = make_engine("batching", spec, ThreadPoolExecutor(), post)
+    engine.start()
+    while engine.state.status != "ready":
+        await asyncio.sleep(0.01)
+    print(engine.state.info.pid)
+
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+    pid = int(done.stdout)
+    assert done.stderr == ""
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the engine outlives its interpreter"
+        time.sleep(0.01)
