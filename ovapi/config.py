@@ -59,10 +59,14 @@ class KeyLimits:
 
 @dataclass(frozen=True)
 class LimitsConfig:
-    """`keys` are those whose limits differ from `per_key`, by their names."""
+    """`keys` are those whose limits differ from `per_key`, by their names.
+
+    A generation ends `request_seconds` after its headers have come, with what it has.
+    """
 
     per_key: KeyLimits = field(default_factory=KeyLimits)
     keys: Mapping[str, KeyLimits] = field(default_factory=dict)
+    request_seconds: float = 3600.0
 
     def of(self, name: str) -> KeyLimits:
         """The limits of a key; "" is everybody, where there are no keys."""

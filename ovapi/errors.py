@@ -16,6 +16,7 @@
     │   ├── TooManyAtOnce             code concurrency_limit_exceeded
     │   └── QueueFull                 code queue_full
     ├── EngineFailed              500 server_error           code engine_failed
+    ├── DeadlineExceeded          504 timeout_error          code deadline_exceeded
     └── Unavailable               503 overloaded_error       Retry-After
         ├── ModelLoading              code model_loading
         ├── ModelFailed               code model_failed
@@ -141,6 +142,12 @@ class QueueFull(RateLimited):
 
 class EngineFailed(ApiError):
     code = "engine_failed"
+
+
+class DeadlineExceeded(ApiError):
+    status = 504
+    type = "timeout_error"
+    code = "deadline_exceeded"
 
 
 class Unavailable(ApiError):

@@ -14,7 +14,8 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ovapi.core import Accepted, Event, Failed, Finished, Sink, Started
+from ovapi.core import Accepted, Delta, Event, Failed, Finished, Sink, Started, Usage
+from ovapi.errors import DeadlineExceeded
 
 
 class Bridge:
@@ -33,7 +34,8 @@ class EventStream:
 
     Producers call the sinks on the loop's thread; the consumer awaits `drain`. A choice that has
     ended takes no more events, and a Failed ends them all. `on_close` runs once if choices are
-    given up while open: after a Failed, or when the consumer leaves before the end.
+    given up while open: after a Failed, at the deadline, or when the consumer leaves before the
+    end.
     """
 
     def __init__(self, choices: int, on_close: Callable[[], None]) -> None:
@@ -43,6 +45,9 @@ class EventStream:
         self._due = 0.0
         self._alarm: asyncio.TimerHandle | None = None
         self._open = set(range(choices))
+        self._tokens = [0] * choices
+        self._prompts: dict[int, int] = {}  # tokens of each engine request, by its offset
+        self._deadline: asyncio.TimerHandle | None = None
         self.started = 0
         """How many engine requests behind it an engine has got."""
 
@@ -54,21 +59,61 @@ class EventStream:
     def sink(self, offset: int = 0) -> Sink:
         """The sink of the engine request whose choice 0 is choice `offset` of this stream."""
 
+        self._prompts[offset] = 0
+
         def put(event: Event) -> None:
             self._put(offset, event)
 
         return put
 
     def _put(self, offset: int, event: Event) -> None:
-        choice = offset if isinstance(event, (Accepted, Started, Failed)) else offset + event.index
-        if isinstance(event, Failed) and self._open:
-            self._give_up()
-        elif choice not in self._open:
-            return
-        elif isinstance(event, Finished):
-            self._open.discard(choice)
+        if isinstance(event, Delta):
+            choice = offset + event.index
+            if choice not in self._open:
+                return
+            self._tokens[choice] += len(event.token_ids)
+        else:
+            choice = offset + event.index if isinstance(event, Finished) else offset
+            if not self._takes(choice, event):
+                return
         self._waiting.append((choice, event))
         self._wake()
+
+    def _takes(self, choice: int, event: Accepted | Started | Finished | Failed) -> bool:
+        """Note what the event means for what is open; false if it comes too late."""
+        if isinstance(event, Failed) and self._open:
+            self._give_up()
+            return True
+        if choice not in self._open:
+            return False
+        if isinstance(event, Accepted):
+            self._prompts[choice] = event.prompt_tokens
+        elif isinstance(event, Finished):
+            self._open.discard(choice)
+        return True
+
+    def end_at(self, when: float) -> None:
+        """At that time of the loop, end what is open with what it has, for its length.
+
+        If nothing has any token then, that is a DeadlineExceeded.
+        """
+        self._deadline = asyncio.get_running_loop().call_at(when, self._run_out)
+
+    def _run_out(self) -> None:
+        if not self._open:
+            return
+        if not any(self._tokens):
+            self._put(0, Failed(DeadlineExceeded("The time for this request is over.")))
+            return
+        cut = [(choice, Finished("length", self._usage(choice))) for choice in sorted(self._open)]
+        self._give_up()
+        self._waiting += cut
+        self._wake()
+
+    def _usage(self, choice: int) -> Usage:
+        """What a choice has come to so far."""
+        offset = max(offset for offset in self._prompts if offset <= choice)
+        return Usage(self._prompts[offset], self._tokens[choice])
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -78,8 +123,9 @@ class EventStream:
         """The consumer is done. If choices are still open they are given up, here and below."""
         if self._open:
             self._give_up()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._deadline):
+            if timer is not None:
+                timer.cancel()
         self._wake()
 
     def _give_up(self) -> None:

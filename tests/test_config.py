@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from ovapi.config import AdapterConfig, KeyLimits, ModelConfig, ServerConfig, TlsConfig, load
+from ovapi.config import (
+    AdapterConfig,
+    KeyLimits,
+    LimitsConfig,
+    ModelConfig,
+    ServerConfig,
+    TlsConfig,
+    load,
+)
 from ovapi.core import SamplingParams
 from ovapi.yaml_document import ConfigError
 
@@ -39,6 +47,7 @@ def test_the_shipped_file_holds_the_defaults() -> None:
     config = load(ROOT / "config.yaml")
     demo = next(model for model in config.models if model.name == "ovapi-demo")
     assert config.server == ServerConfig()
+    assert config.limits == LimitsConfig()
     assert demo == ModelConfig("ovapi-demo", ROOT / "models" / "ovapi-demo")
 
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from ovapi.core import Accepted, Delta, Failed, Finished, Usage
-from ovapi.errors import EngineFailed
+from ovapi.errors import DeadlineExceeded, EngineFailed
 from ovapi.stream import EventStream
 
 USAGE = Usage(1, 1)
@@ -69,3 +69,45 @@ async def test_a_beam_search_has_its_choices_in_one_sink() -> None:
         beams(Finished("stop", USAGE, index=index))
     assert [choice for choice, _ in await stream.drain(1)] == [1, 2]
     assert not stream.ended
+
+
+async def test_at_the_deadline_open_choices_end_with_what_they_have() -> None:
+    stream, closed = stream_of(3)
+    sinks = [stream.sink(number) for number in range(3)]
+    for sink in sinks[:2]:
+        sink(Accepted(3))
+    sinks[0](Delta("a", (1,)))
+    sinks[1](Delta("b", (1, 2)))
+    sinks[0](Finished("stop", USAGE))
+    stream.end_at(asyncio.get_running_loop().time() + 0.01)
+    await stream.drain(1)
+    assert await stream.drain(1) == [
+        (1, Finished("length", Usage(3, 2))),
+        (2, Finished("length", Usage(0, 0))),
+    ]
+    assert (stream.ended, closed) == (True, ["closed"])
+    sinks[1](Delta("ghost", (3,)))
+    assert await stream.drain(0.01) == []
+
+
+async def test_at_the_deadline_nothing_is_a_failure() -> None:
+    stream, closed = stream_of(2)
+    sink = stream.sink()
+    sink(Accepted(3))
+    stream.end_at(asyncio.get_running_loop().time())
+    await stream.drain(1)
+    ((_, event),) = await stream.drain(1)
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, DeadlineExceeded)
+    assert (stream.ended, closed) == (True, ["closed"])
+
+
+async def test_the_deadline_is_off_once_the_consumer_is_done() -> None:
+    stream, closed = stream_of(1)
+    sink = stream.sink()
+    stream.end_at(asyncio.get_running_loop().time() + 0.01)
+    sink(Finished("stop", USAGE))
+    stream.close()
+    await asyncio.sleep(0.02)
+    assert await stream.drain(0) == [(0, Finished("stop", USAGE))]
+    assert closed == []

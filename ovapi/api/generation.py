@@ -60,6 +60,7 @@ class GenerationHandler(ApiHandler):
 
     def initialize(self) -> None:
         super().initialize()
+        self._arrival = asyncio.get_running_loop().time()
         self._events: EventStream | None = None
 
     def on_connection_close(self) -> None:
@@ -69,14 +70,23 @@ class GenerationHandler(ApiHandler):
         super().on_connection_close()
 
     async def generate(
-        self, model: Model, requests: Sequence[GenerateRequest], answer: Answer, stream: bool
+        self,
+        model: Model,
+        requests: Sequence[GenerateRequest],
+        answer: Answer,
+        stream: bool,
+        timeout: float | None = None,
     ) -> None:
-        """Answer with what `model` makes of `requests`. Raises ApiErrors until headers are out."""
+        """Answer with what `model` makes of `requests`. Raises ApiErrors until headers are out.
+
+        `timeout` seconds after the request has come, the answer ends with what there is.
+        """
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
         events = self._events = model.generate(requests, self.caller)
         try:
+            events.end_at(self._arrival + self._patience(timeout))
             batch = await self._accepted(events)
             if stream:
                 await self._stream(events, batch, answer)
@@ -86,6 +96,10 @@ class GenerationHandler(ApiHandler):
             """The client has gone while we wrote."""
         finally:
             events.close()
+
+    def _patience(self, timeout: float | None) -> float:
+        most = self.services.config.limits.request_seconds
+        return most if timeout is None else min(timeout, most)
 
     async def _accepted(self, events: EventStream) -> Batch:
         """All events up to those that make it clear that the requests are under way.

@@ -17,7 +17,7 @@ from ovapi.errors import ApiError
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A decoded request: `choices` answers to each of `prompts`, and how to send them."""
+    """A decoded request: `choices` answers to each of `prompts`, and how and when to send them."""
 
     id: str
     requests: tuple[GenerateRequest, ...]
@@ -25,14 +25,19 @@ class Call:
     prompts: int = 1
     stream: bool = False
     include_usage: bool = False
+    timeout: float | None = None
 
 
-def streaming(body: Mapping[str, Any]) -> dict[str, bool]:
-    """What `body` says of `stream` and `include_usage`. Raises InvalidRequest."""
+def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What `body` says of `stream`, `include_usage` and `timeout`. Raises InvalidRequest."""
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
         refuse("stream_options", "goes with 'stream': true only: leave it out or stream")
-    return {"stream": stream, "include_usage": bool((options or {}).get("include_usage"))}
+    return {
+        "stream": stream,
+        "include_usage": bool((options or {}).get("include_usage")),
+        "timeout": body.get("timeout"),
+    }
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ovapi.api.generation import GenerationHandler
 from ovapi.api.openai import new_id, token_logprobs
-from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, streaming
+from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, delivery
 from ovapi.api.openai_messages import messages
 from ovapi.api.openai_sampling import sampling, seeded
 from ovapi.core import ChatPrompt, Delta, Finished, GenerateRequest, SamplingParams
@@ -20,7 +20,7 @@ class ChatCompletions(GenerationHandler):
         model = self.services.registry.get(body.get("model"))
         call = decode(body, model.defaults, new_id("chatcmpl"))
         answer = ChatAnswer(call, model.name, logprobs=bool(body.get("logprobs")))
-        await self.generate(model, call.requests, answer, call.stream)
+        await self.generate(model, call.requests, answer, call.stream, call.timeout)
 
 
 def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> Call:
@@ -32,7 +32,7 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
         id=call_id,
         requests=tuple(_requests(body, defaults, call_id)),
         choices=body.get("n") or 1,
-        **streaming(body),
+        **delivery(body),
     )
 
 

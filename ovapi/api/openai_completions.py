@@ -12,7 +12,7 @@ from ovapi.api.failure import refuse
 from ovapi.api.generation import GenerationHandler
 from ovapi.api.json_text import json_logprob
 from ovapi.api.openai import new_id
-from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, streaming
+from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, delivery
 from ovapi.api.openai_sampling import sampling, seeded
 from ovapi.core import (
     Delta,
@@ -34,7 +34,7 @@ class Completions(GenerationHandler):
         model = self.services.registry.get(body.get("model"))
         call = decode(body, model.defaults, new_id("cmpl"))
         answer = CompletionAnswer(call, model.name, body.get("logprobs"))
-        await self.generate(model, call.requests, answer, call.stream)
+        await self.generate(model, call.requests, answer, call.stream, call.timeout)
 
 
 def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> Call:
@@ -55,7 +55,7 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
         truncate_prompt_tokens=body.get("truncate_prompt_tokens"),
     )
     requests = _requests(request, prompts, 1 if params.beams else choices)
-    return Call(call_id, tuple(requests), choices, len(prompts), **streaming(body))
+    return Call(call_id, tuple(requests), choices, len(prompts), **delivery(body))
 
 
 def _requests(
