@@ -75,8 +75,11 @@ class LimitsConfig:
 
 @dataclass(frozen=True)
 class LoggingConfig:
+    """`prompts`: whether what is asked and answered is logged too."""
+
     level: str = "INFO"
     format: str = "auto"
+    prompts: bool = False
 
 
 @dataclass(frozen=True)

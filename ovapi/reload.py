@@ -14,6 +14,7 @@ from typing import Any
 from ovapi.config import Config
 
 SERVER = {"drain_seconds", "keepalive_seconds", "max_body_bytes", "cors_origins", "allowed_hosts"}
+LOGGING = {"level", "prompts"}
 MODEL = {"max_queued", "queue_seconds", "max_tokens_in_flight", "aliases", "defaults"}
 """The fields that can change; every other one needs a restart."""
 
@@ -34,7 +35,7 @@ def merge(old: Config, new: Config) -> Reload:
         old,
         keys=new.keys,
         limits=new.limits,
-        logging=replace(old.logging, level=new.logging.level),
+        logging=_taken(old.logging, new.logging, LOGGING),
         server=_taken(old.server, new.server, SERVER),
         models=models,
         default_model=new.default_model,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from ovapi import logs
-from tests.prompts import chat
+from tests.prompts import GREETING, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
 
 NASTY = "a\r\nb\x1b[31m\x00\x7f\x9b\u2028ü"
@@ -75,23 +77,78 @@ def test_json_where_there_is_no_terminal(
     assert json.loads(capfd.readouterr().err)["message"] == "just right"
 
 
-def test_every_process_writes_json_and_no_prompt(tmp_path: Path) -> None:
+def test_every_process_writes_json(tmp_path: Path) -> None:
     settings = {"logging": {"format": "json", "level": "DEBUG"}}
     with ServerProcess(tmp_path, settings) as server:
         server.wait_ready()
         headers = {"X-Request-ID": "my-request"}
         url = f"{server.url}/v1/chat/completions"
-        answer = httpx.post(url, json=chat(SECRET, max_tokens=3), headers=headers, timeout=60)
+        answer = httpx.post(url, json=chat(GREETING, max_tokens=3), headers=headers, timeout=60)
         assert server.terminate() == 0
         text = server.log
     lines = [json.loads(line) for line in text.splitlines()]
-    assert SECRET not in text
     loggers = {line["logger"].split(".")[1] for line in lines if "." in line["logger"]}
     assert {"server", "access", "engine"} <= loggers
     (about,) = [line for line in lines if line.get("request") == "my-request"]
     assert (about["status"], about["path"], about["key"]) == (200, "/v1/chat/completions", "-")
     assert about["answer"].startswith(answer.json()["id"])
     assert any(f"model {DEMO} loaded" in line["message"] for line in lines)
+
+
+TELLING: list[tuple[str, dict[str, object]]] = [
+    ("/v1/chat/completions", chat(SECRET, max_tokens=3)),
+    ("/v1/chat/completions", chat(SECRET, stream=True, max_tokens=3)),
+    ("/v1/chat/completions", chat(SECRET, temperature=SECRET)),
+    ("/v1/chat/completions", {"messages": [{"role": SECRET, "content": SECRET}]}),
+    ("/v1/chat/completions", {SECRET: 1}),
+    ("/v1/chat/completions", chat(999 * SECRET)),
+    ("/v1/chat/completions", chat(SECRET, chat_template_kwargs={"bos_token": SECRET})),
+    ("/v1/chat/completions", chat(SECRET + "\ud800")),
+    ("/v1/completions", {"prompt": SECRET, "echo": True, "max_tokens": 1}),
+    ("/v1/completions", {"prompt": [SECRET, SECRET], "model": SECRET}),
+    ("/tokenize", {"prompt": SECRET, "return_token_strs": True}),
+    ("/api/generate", {"model": DEMO, "prompt": SECRET}),
+    ("/api/chat", {"model": DEMO, **chat(SECRET)}),
+]
+"""Requests of every kind, good and bad, that have something to hide."""
+
+
+@pytest.mark.parametrize("engine", ["batching", "simple"])
+def test_no_process_tells_a_prompt_at_any_level(tmp_path: Path, engine: str) -> None:
+    models = [{"name": DEMO, "engine": engine}]
+    settings = {"logging": {"format": "json", "level": "DEBUG"}, "models": models}
+    with ServerProcess(tmp_path, settings) as server, httpx.Client(timeout=60) as client:
+        server.wait_ready()
+        client.headers["Content-Type"] = "application/json"
+        bodies = [(path, json.dumps(body)) for path, body in TELLING]
+        bodies.append(("/v1/chat/completions", json.dumps(chat(SECRET))[:-1]))
+        answered = [client.post(server.url + path, content=body) for path, body in bodies]
+        said = client.post(f"{server.url}/v1/chat/completions", json=chat("Count to 12.")).json()
+        assert server.terminate() == 0
+        text = server.log
+    assert answered[0].status_code == 200
+    assert {200, 400, 404} <= {answer.status_code for answer in answered}
+    assert text.count("ovapi.access") > len(bodies)
+    assert "nobody else" not in text
+    assert said["choices"][0]["message"]["content"] not in text
+
+
+def test_who_asks_for_prompts_gets_them_until_he_says_stop(tmp_path: Path) -> None:
+    def reload(prompts: bool, times: int) -> None:
+        logging = {"format": "json", "prompts": prompts}
+        settings = {"models_dir": str(ROOT / "models"), "logging": logging}
+        server.config_file.write_text(yaml.safe_dump(settings))
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_log(rf"(?s)(has been read again.*){{{times}}}", 20)
+
+    with ServerProcess(tmp_path) as server, httpx.Client(timeout=60) as client:
+        server.wait_ready()
+        url = f"{server.url}/v1/chat/completions"
+        for times, prompts in enumerate((True, False), 1):
+            reload(prompts, times)
+            client.post(url, json=chat(SECRET, max_tokens=1)).raise_for_status()
+        assert server.terminate() == 0
+        assert server.log.count(SECRET) == 1
 
 
 def test_what_keeps_the_server_from_starting_is_a_line_too() -> None:

@@ -36,7 +36,7 @@ def test_what_can_change_does(config: Any, tmp_path: Path) -> None:
         """
         server: {max_body_bytes: 2048, drain_seconds: 1, cors_origins: ["https://a.example"]}
         auth: {keys_file: keys}
-        logging: {level: DEBUG}
+        logging: {level: DEBUG, prompts: true}
         limits: {per_key: {concurrent: 1}}
         models:
           - {name: a, aliases: [c], max_queued: 1, queue_seconds: 5, defaults: {temperature: 0}}
@@ -50,7 +50,7 @@ def test_what_can_change_does(config: Any, tmp_path: Path) -> None:
     assert reload.config.server == new.server
     assert reload.config.models == new.models
     assert reload.config.limits == new.limits
-    assert reload.config.logging.level == "DEBUG"
+    assert reload.config.logging == new.logging
     assert reload.config.default_model == "c"
 
 

@@ -13,42 +13,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from tornado.iostream import IOStream, StreamClosedError
 
+from ovapi.api.answer import Answer, Batch
 from ovapi.api.base import ApiHandler
+from ovapi.api.transcript import Transcript
 from ovapi.core import Accepted, Event, Failed, GenerateRequest
-from ovapi.errors import ApiError
 from ovapi.models import Model
 from ovapi.stream import EventStream
 
 log = logging.getLogger("ovapi.api")
-
-Batch = Sequence[tuple[int, Event]]
-"""Events with the choice that each belongs to, in order."""
-
-
-class Answer(Protocol):
-    """One answer in the making, in a dialect: fed with every event once, in order.
-
-    Streaming takes what `encode` and `end` return; a whole answer is `add`ed and then `body`.
-    """
-
-    content_type: str
-    keep_alive: bytes
-
-    def encode(self, batch: Batch) -> bytes: ...
-
-    def end(self) -> bytes: ...
-
-    def error(self, error: ApiError) -> bytes:
-        """The error in the stream; `end` follows."""
-        ...
-
-    def add(self, batch: Batch) -> None: ...
-
-    def body(self) -> dict[str, Any]: ...
 
 
 class GenerationHandler(ApiHandler):
@@ -62,12 +38,19 @@ class GenerationHandler(ApiHandler):
         super().initialize()
         self._arrival = asyncio.get_running_loop().time()
         self._events: EventStream | None = None
+        self._transcript: Transcript | None = None
 
     def on_connection_close(self) -> None:
         """Cancels what the engine has in hand for this client."""
         if self._events is not None:
             self._events.close()
         super().on_connection_close()
+
+    async def read_json(self, schema: str) -> dict[str, Any]:
+        body = await super().read_json(schema)
+        if self.services.config.logging.prompts:
+            self._transcript = Transcript(body)
+        return body
 
     async def generate(
         self,
@@ -84,6 +67,17 @@ class GenerationHandler(ApiHandler):
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
+        if self._transcript is None:
+            await self._generate(model, requests, answer, stream)
+            return
+        try:
+            await self._generate(model, requests, self._transcript.of(answer), stream)
+        finally:
+            self._transcript.write(self.request_id, self.answer_id, model.name)
+
+    async def _generate(
+        self, model: Model, requests: Sequence[GenerateRequest], answer: Answer, stream: bool
+    ) -> None:
         events = self._events = model.generate(requests, self.caller)
         try:
             events.end_at(self._arrival + self._patience(timeout))

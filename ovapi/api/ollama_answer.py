@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ovapi.api.generation import Batch
+from ovapi.api.answer import Batch
 from ovapi.api.json_text import encode_json, json_logprob
 from ovapi.api.ollama import ollama_error, timestamp
 from ovapi.core import Delta, Finished, TokenLogprob
@@ -46,7 +46,7 @@ class Stopwatch:
 
 
 class OllamaAnswer:
-    """One answer of `model`, which is the name that the request had; see `generation.Answer`.
+    """One answer of `model`, which is the name that the request had; see `answer.Answer`.
 
     `context`, if there is one, holds the prompt's token ids, and takes up those of the answer.
     """

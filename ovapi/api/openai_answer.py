@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ovapi.api.answer import Batch
 from ovapi.api.failure import openai_error, refuse
-from ovapi.api.generation import Batch
 from ovapi.api.openai import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
 from ovapi.core import Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
@@ -53,7 +53,7 @@ class Choice:
 
 
 class OpenAiAnswer(ABC):
-    """One answer to `call`; see `generation.Answer`. Choices are numbered through the prompts."""
+    """One answer to `call`; see `answer.Answer`. Choices are numbered through the prompts."""
 
     content_type = EVENT_STREAM
     keep_alive = KEEP_ALIVE

@@ -1,0 +1,34 @@
+"""Answer: how a dialect takes an answer in, whatever stands between the engine and the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ovapi.core import Event
+from ovapi.errors import ApiError
+
+Batch = Sequence[tuple[int, Event]]
+"""Events with the choice that each belongs to, in order."""
+
+
+class Answer(Protocol):
+    """One answer in the making, in a dialect: fed with every event once, in order.
+
+    Streaming takes what `encode` and `end` return; a whole answer is `add`ed and then `body`.
+    """
+
+    content_type: str
+    keep_alive: bytes
+
+    def encode(self, batch: Batch) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+    def error(self, error: ApiError) -> bytes:
+        """The error in the stream; `end` follows."""
+        ...
+
+    def add(self, batch: Batch) -> None: ...
+
+    def body(self) -> dict[str, Any]: ...
