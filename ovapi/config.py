@@ -91,6 +91,17 @@ class AdapterConfig:
 
 
 @dataclass(frozen=True)
+class SpeculationConfig:
+    """Tokens guessed ahead, by prompt lookup or by the model in the folder `draft`."""
+
+    tokens: int = 5
+    ngram: int = 3
+    draft: Path | None = None
+    device: str = "CPU"
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """One model to serve; see `ovapi.engine.base.EngineSpec` for what the engine makes of it.
 
@@ -116,6 +127,7 @@ class ModelConfig:
     defaults: SamplingParams = field(default_factory=SamplingParams)
     parent: str | None = None
     adapter: AdapterConfig | None = None
+    speculation: SpeculationConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +267,10 @@ def _models(
     `models_dir`, by name."""
     models_dir = base / document.data.get("models_dir", "models")
     entries = document.data.get("models", [])
+    for number, entry in enumerate(entries):
+        if "prompt_lookup" in entry and "draft" in entry:
+            place = ("models", number, "draft")
+            raise ConfigError(document.error(place, "does not go with 'prompt_lookup'"))
     named = [
         model for entry in entries for model in _with_adapters(entry, models_dir, base, defaults)
     ]
@@ -296,9 +312,21 @@ def _model(
         path=base / path if path is not None else models_dir / given["name"],
         cache_bytes=_bytes(cache["size"]) if "size" in cache else None,
         aliases=tuple(given.pop("aliases", ())),
+        speculation=_speculation(given, base),
         defaults=_sampling(defaults, given.pop("defaults", {})),
         **given,
     )
+
+
+def _speculation(entry: dict[str, Any], base: Path) -> SpeculationConfig | None:
+    """Takes `prompt_lookup` or `draft` out of a model's entry."""
+    lookup, draft = entry.pop("prompt_lookup", None), entry.pop("draft", None)
+    if lookup is not None:
+        return SpeculationConfig(**lookup)
+    if draft is None:
+        return None
+    given = dict(draft)
+    return SpeculationConfig(draft=base / given.pop("path"), **given)
 
 
 def _check_names(document: YamlDocument, models: Sequence[ModelConfig]) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from ovapi import logs
 from ovapi.config import Config, ModelConfig
-from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, Post, make_engine
+from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, Post, Speculation, make_engine
 from ovapi.metrics import Metrics
 from ovapi.models import Model, ModelRegistry
 
@@ -40,7 +40,7 @@ class Fleet:
         self.on_change(entry, state)
 
     def _spec(self, entry: ModelConfig) -> EngineSpec:
-        adapter = entry.adapter
+        adapter, guessing = entry.adapter, entry.speculation
         return EngineSpec(
             name=entry.name,
             path=entry.path,
@@ -50,6 +50,7 @@ class Fleet:
             compile_cache=self._config.compile_cache,
             properties=entry.properties,
             adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
+            speculation=Speculation(**vars(guessing)) if guessing else None,
             max_running=entry.max_running,
             max_batched_tokens=entry.max_batched_tokens,
             stall_seconds=entry.stall_seconds,

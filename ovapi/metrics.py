@@ -242,6 +242,11 @@ _COUNTERS: tuple[_Reading, ...] = (
         lambda one: one.requests.cache_queries or None,
     ),
     (
+        "spec_decode_num_accepted_tokens",
+        "Generated tokens that were guessed ahead; the others took a step each.",
+        lambda one: one.requests.accepted_tokens,
+    ),
+    (
         "prefix_cache_hits",
         "Prompt tokens found in the prefix cache, where the engine tells; OpenVINO's do not.",
         lambda one: one.requests.cache_hits if one.requests.cache_queries else None,

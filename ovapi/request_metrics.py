@@ -22,6 +22,7 @@ class RequestMetrics:
     def __init__(self, model: str, histograms: Families, endings: Counter) -> None:
         self.prompt_tokens = 0
         self.generation_tokens = 0
+        self.accepted_tokens = 0  # those beyond the first of a step
         self.cache_queries = 0
         self.cache_hits = 0
         self._histograms = {name: family.labels(model) for name, family in histograms.items()}
@@ -82,6 +83,8 @@ class RequestTrace:
         self._metrics.generation_tokens += tokens
         self._tokens += tokens
         if self._first is not None:
+            if not self._beams:
+                self._metrics.accepted_tokens += tokens - 1
             self._later += tokens
             return
         self._first = time.monotonic()

@@ -25,6 +25,21 @@ class AdapterSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Speculation:
+    """Guessing `tokens` tokens ahead, which the model then checks in one step.
+
+    They come from what followed the last `ngram` tokens earlier in the text (prompt lookup), or
+    from a smaller model of the same vocabulary, in the folder `draft`.
+    """
+
+    tokens: int = 5
+    ngram: int = 3
+    draft: Path | None = None
+    device: str = "CPU"
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSpec:
     """All that an engine process needs to know to serve one model.
 
@@ -42,6 +57,7 @@ class EngineSpec:
     compile_cache: Path | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
     adapter: AdapterSpec | None = None
+    speculation: Speculation | None = None
     max_running: int = 64
     max_batched_tokens: int = 256
     stall_seconds: float = 60.0

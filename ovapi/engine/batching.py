@@ -18,6 +18,7 @@ from ovapi.engine import sampling
 from ovapi.engine.base import EngineStats
 from ovapi.engine.generation import Generation
 from ovapi.engine.intake import Intake, Prepared
+from ovapi.engine.speculation import assist
 from ovapi.errors import ApiError, EngineFailed
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ class Batcher:
                 prepared.limit - len(prepared.given),
                 echo=prepared.echoes_logprobs,
             )
+            assist(config, self.intake.speculation)
             ids = _tensor([*prepared.ids, *prepared.given])
             running.handle = self._pipeline.add_request(next(self._numbers), ids, config)
         except Exception:
@@ -270,6 +272,7 @@ class Batcher:
         """Whether the pipeline gives a real token. Only while nothing else runs."""
         config = self._genai.GenerationConfig()
         config.max_new_tokens = 1
+        assist(config, self.intake.speculation)
         handle = self._pipeline.add_request(next(self._numbers), _tensor([0]), config)
         self._pipeline.step()
         return bool(handle.can_read())

@@ -36,12 +36,18 @@ class CacheSize:
         return max(1, self.size_bytes // _GIB)
 
 
-def cache_size(spec: EngineSpec, facts: ModelFacts) -> CacheSize:
-    """The configured size, or a bounded share of the memory that is free now."""
-    if facts.cache_values is None:
+def cache_size(spec: EngineSpec, facts: ModelFacts, draft: ModelFacts | None = None) -> CacheSize:
+    """The configured size, or a bounded share of the memory that is free now.
+
+    A draft model has as many blocks of its own: the size is that of both together.
+    """
+    values = facts.cache_values
+    if draft is not None and values is not None:
+        values = values + draft.cache_values if draft.cache_values else None
+    if values is None:
         return CacheSize(spec.cache_bytes or _GIB)
     block = 16 if spec.device.upper().startswith("GPU") else 32
-    block_bytes = math.ceil(block * facts.cache_values * _value_bytes(spec))
+    block_bytes = math.ceil(block * values * _value_bytes(spec))
     context_bytes = math.ceil(facts.context / block) * block_bytes
     wanted = spec.cache_bytes or _default(context_bytes)
     blocks = wanted // block_bytes

@@ -12,7 +12,8 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.engine import sampling
+from ovapi.engine import sampling, speculation
+from ovapi.engine.base import Speculation
 from ovapi.engine.detokenize import TokenTable
 from ovapi.engine.generation import Generation
 from ovapi.engine.prompt import PromptEncoder
@@ -66,10 +67,12 @@ class Intake:
     vocabulary: int
     context: int
     cache: int | None = None
+    speculation: Speculation | None = None
 
     def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> Prepared:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
         sampling.check(request.sampling)
+        speculation.check(request.sampling, self.speculation)
         self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
         ids = self._prompt_ids(request)
         if not ids:

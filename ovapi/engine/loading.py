@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from ovapi.engine.adapter import pipeline_adapter
@@ -14,8 +15,10 @@ from ovapi.engine.cache import CacheSize, cache_size
 from ovapi.engine.detokenize import TokenTable
 from ovapi.engine.device import check_device, properties
 from ovapi.engine.facts import ModelFacts
+from ovapi.engine.failure import LoadError
 from ovapi.engine.intake import Intake
 from ovapi.engine.prompt import PromptEncoder
+from ovapi.engine.speculation import pipeline_settings, read_draft
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +30,24 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
     started = time.monotonic()
     facts = ModelFacts.read(spec.path, spec.context)
     check_device(spec.device)
-    size = cache_size(spec, facts)
+    draft = read_draft(spec.speculation, facts)
+    size = cache_size(spec, facts, draft)
     scheduler = _scheduler(genai, spec, size)
     settings = _settings(spec)
 
     def build() -> Any:
-        return genai.ContinuousBatchingPipeline(spec.path, scheduler, spec.device, settings)
+        guessing = pipeline_settings(genai, spec, scheduler)
+        return genai.ContinuousBatchingPipeline(
+            spec.path, scheduler, spec.device, {**settings, **guessing}
+        )
 
+    context = min(facts.context, draft.context) if draft else facts.context
     intake = make_intake(genai.Tokenizer(spec.path), facts, size.tokens)
+    intake = replace(intake, context=context, speculation=spec.speculation)
     batcher = Batcher(genai, build, intake, spec.max_running)
     _log_loaded(spec, started, f"cache of {size.size_bytes >> 20} MiB, {size.tokens} tokens")
     return batcher, EngineInfo(
-        context=facts.context,
+        context=context,
         cache_tokens=size.tokens,
         cache_bytes=size.size_bytes,
         vocabulary=intake.vocabulary,
@@ -54,6 +63,8 @@ def load_single(spec: EngineSpec) -> tuple[Any, Intake, EngineInfo]:
     started = time.monotonic()
     facts = ModelFacts.read(spec.path, spec.context)
     check_device(spec.device)
+    if spec.speculation is not None:
+        raise LoadError("prompt lookup and draft models need the batching engine")
     settings = _settings(spec)
     if not spec.device.upper().startswith("NPU"):
         # the other back end is continuous batching again, with a cache that never shrinks

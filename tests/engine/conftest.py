@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from tornado.ioloop import IOLoop
 
-from tests.engine.driver import Driver
+from ovapi.engine.base import Speculation
+from tests.engine.driver import DEMO, Driver
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,13 +19,18 @@ def io_loop() -> Iterator[IOLoop]:
     loop.close(all_fds=True)
 
 
+SPECULATION = {"lookup": Speculation(), "draft": Speculation(draft=DEMO)}
+
+
 def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
-    driver = io_loop.run_sync(lambda: Driver.started(kind))
+    guessing = SPECULATION.get(kind)
+    engine = "batching" if guessing else kind
+    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=guessing))
     yield driver
     io_loop.run_sync(driver.close)
 
 
-@pytest.fixture(scope="module", params=["batching", "simple"])
+@pytest.fixture(scope="module", params=["batching", "simple", *SPECULATION])
 def driver(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
     """An engine of each kind in turn."""
     yield from _started(io_loop, request.param)

@@ -39,7 +39,7 @@ async def test_events_come_in_order_and_end_once(driver: Driver) -> None:
 
 async def test_it_streams(driver: Driver) -> None:
     answer = await driver.ask(COUNTING)
-    assert sum(bool(delta.text) for delta in answer.deltas) > 10
+    assert sum(bool(delta.text) for delta in answer.deltas) > (4 if driver.guesses else 10)
 
 
 async def test_greedy_is_deterministic(driver: Driver) -> None:
@@ -118,6 +118,10 @@ async def test_stop_token_ids(driver: Driver) -> None:
 
 
 async def test_min_tokens_holds_back_stops(driver: Driver) -> None:
+    if driver.looks_up:
+        refused = await driver.submit(GREETING, min_tokens=3).end()
+        assert refused.error.param == "min_tokens"
+        return
     plain = await driver.ask(GREETING)
     longer = await driver.ask(GREETING, min_tokens=len(plain.ids) + 5, max_tokens=100)
     assert len(longer.ids) >= len(plain.ids) + 5
