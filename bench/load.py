@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from bench.connection import Answer, Client
 from bench.figures import Figures, figures, spread
-from bench.processes import Usage, between, listener
+from bench.processes import Usage, between, busy_seconds, listener
 from bench.workload import Dialect, Kind, Workload
 
 PROBE_SECONDS = 0.02
@@ -127,16 +127,20 @@ async def measure(given: argparse.Namespace) -> Figures:
     probes = probing(given.base_url, given.probe) if given.probe else nullcontext([])
     async with probes as taken:
         before, cpu = Usage.of(given.pid) if given.pid else None, time.process_time()
+        busy = busy_seconds()
         if given.rate:
             await load.open(given.rate, given.seconds)
         else:
             await load.closed(given.streams, given.requests or given.streams)
         cpu = time.process_time() - cpu
         after = Usage.of(given.pid) if given.pid else None
+        busy = busy_seconds() - busy
     client.close()
     found = figures(load.answers)
     if before and after:
         found |= between(before, after, found["output_tokens"])
+        others = busy - cpu - found["server_cpu_seconds"] - found["engine_cpu_seconds"]
+        found["others_cpu_share"] = round(max(0.0, others) / found["seconds"], 4)
     found["client_cpu_share"] = round(cpu / found["seconds"], 4)
     if taken:
         found["probe_ms"] = spread(taken)

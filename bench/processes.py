@@ -49,6 +49,12 @@ def between(before: Usage, after: Usage, tokens: int) -> dict[str, Any]:
     }
 
 
+def busy_seconds() -> float:
+    """The processor time of everything on this machine; of a virtual one what it lost to others."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+
+
 def listener(port: int) -> int | None:
     """The process that listens on a TCP port of this machine, if it can be seen."""
     for connection in psutil.net_connections("tcp"):

@@ -17,16 +17,8 @@ from typing import Any
 
 from bench.connection import Answer
 from bench.figures import Figures, figures
-from bench.workload import Workload
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A closed loop of single requests, as `bench.load` has it."""
-
-    workload: Workload
-    streams: int
-    requests: int
+from bench.processes import busy_seconds
+from bench.workload import Run
 
 
 class RawPipeline:
@@ -88,11 +80,13 @@ class _Pipeline:
         config.ignore_eos = True
         prompts = [run.workload.prompt(number) for number in range(run.requests)]
         inputs = iter([self.tokenizer.encode(prompt).input_ids for prompt in prompts])
-        before = time.process_time()
+        before, busy = time.process_time(), busy_seconds()
         answers = list(self._answers(inputs, config, min(run.streams, self.most)))
-        cpu = time.process_time() - before
+        cpu, busy = time.process_time() - before, busy_seconds() - busy
         self.pipeline.step()  # frees the last requests' blocks
-        return figures(answers) | {"engine_cpu_seconds": round(cpu, 3)}
+        found = figures(answers)
+        others = round(max(0.0, busy - cpu) / found["seconds"], 4)
+        return found | {"engine_cpu_seconds": round(cpu, 3), "others_cpu_share": others}
 
     def _answers(self, inputs: Iterator[Any], config: Any, streams: int) -> Iterator[Answer]:
         running: list[tuple[Any, Answer]] = []

@@ -43,6 +43,15 @@ class Workload:
         return _words(f"prefix {self.seed}", self.prefix_words)
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A closed loop of single requests, `requests` of them, `streams` at a time."""
+
+    workload: Workload
+    streams: int
+    requests: int = 0
+
+
 def _words(seed: str, count: int) -> str:
     return " ".join(Random(seed).choices(WORDS, k=count))
 

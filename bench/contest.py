@@ -1,0 +1,141 @@
+"""Contest: the raw pipeline, ovapi over it and any peers take turns at the same work."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.figures import Figures
+from bench.raw import RawPipeline
+from bench.serve import Server, write_config
+from bench.target import Target, peers
+from bench.workload import Run
+
+RAW, HTTP = "raw", "ovapi"
+MOST_REQUESTS = 50  # of one stream in one round
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often each takes its turn, and about how long a turn takes at least."""
+
+    rounds: int = 5
+    seconds: float = 2.0
+
+
+class Contest:
+    """A context manager. All are loaded all the time inside of it, and one at a time has work."""
+
+    def __init__(
+        self, name: str, path: Path, folder: Path, peers: list[str], settings: dict[str, Any]
+    ) -> None:
+        """`folder` is for scratch; `settings` are the model's, as in config.yaml."""
+        self._name = name
+        self._config = write_config(folder, {name: path}, max_running=64, **settings)
+        self._peers = peers
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Contest:
+        self._raw = RawPipeline(self._config, self._name)
+        self._stack.callback(self._raw.close)
+        server = self._stack.enter_context(Server(self._config))
+        self.targets = {
+            HTTP: Target(server.url, self._name, server.pid),
+            **peers(self._peers, self._name),
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def at(self, run: Run, effort: Effort) -> Figures:
+        """Medians of each one's rounds; `run.requests` is 0 or a number that is not to be chosen.
+
+        Prompts are new in each round and the same for all. One turn before them is not counted.
+        """
+        warm = replace(run, requests=run.streams, workload=replace(run.workload, seed=-1))
+        seconds = [self._turn(name, warm)["seconds"] for name in (RAW, *self.targets)]
+        run = replace(run, requests=run.requests or _requests(effort, seconds[0], run.streams))
+        rounds: dict[str, list[Figures]] = {name: [] for name in (RAW, *self.targets)}
+        for number in range(effort.rounds):
+            now = replace(run, workload=replace(run.workload, seed=number))
+            for name in list(rounds)[:: -1 if number % 2 else 1]:
+                rounds[name].append(self._turn(name, now))
+        return {
+            "streams": run.streams,
+            "requests": run.requests,
+            "rounds": effort.rounds,
+            **{name: medians(each) for name, each in rounds.items()},
+            **_ratio(rounds),
+            "health_ms": self._health(run),
+        }
+
+    def _turn(self, name: str, run: Run) -> Figures:
+        return self._raw.run(run) if name == RAW else self.targets[name].run(run)
+
+    def _health(self, run: Run) -> Figures:
+        """Apart from the rounds: the processor time of the probes would be in theirs."""
+        run = replace(run, workload=replace(run.workload, seed=-2))
+        probed: Figures = self.targets[HTTP].run(run, "--probe", "/health")["probe_ms"]
+        return probed
+
+
+def _requests(effort: Effort, taken: float, streams: int) -> int:
+    return streams * max(1, min(MOST_REQUESTS, math.ceil(effort.seconds / taken)))
+
+
+def _ratio(rounds: dict[str, list[Figures]]) -> Figures:
+    """ovapi's throughput over the raw pipeline's: of the medians, and round by round."""
+    rates = {name: [one["tokens_per_second"] for one in rounds[name]] for name in (RAW, HTTP)}
+    each = sorted(http / raw for http, raw in zip(rates[HTTP], rates[RAW], strict=True))
+    return {
+        "ratio": round(median(rates[HTTP]) / median(rates[RAW]), 4),
+        "ratios": [round(one, 4) for one in each],
+    }
+
+
+def medians(rounds: list[Figures]) -> Figures:
+    """The median of each figure; of errors the sum."""
+    found: Figures = {}
+    for name, value in rounds[0].items():
+        values: list[Any] = [one[name] for one in rounds]
+        if name == "errors":
+            texts = {text for errors in values for text in errors}
+            found[name] = {text: sum(one.get(text, 0) for one in values) for text in texts}
+        elif isinstance(value, dict):
+            found[name] = medians(values)
+        else:
+            found[name] = median(values)
+    return found
+
+
+def show(found: Figures) -> None:
+    """A line for each contestant, and one for what the server costs."""
+    for name, one in found.items():
+        if isinstance(one, dict) and "ttft_ms" in one:
+            print(f"  {found['streams']:>3} streams  {name:8} {_line(one)}", flush=True)
+    print(
+        f"  {found['streams']:>3} streams  {HTTP}/{RAW} {found['ratio']:.3f}  {found['ratios']}"
+        f"  /health p99 {found['health_ms']['p99']:.1f} ms",
+        flush=True,
+    )
+
+
+def _line(one: Figures) -> str:
+    parts = [
+        f"{one['tokens_per_second']:8.1f} tokens/s",
+        f"TTFT {one['ttft_ms']['p50']:8.1f} ms",
+        f"TPOT {one['tpot_ms']['p50']:7.2f} ms",
+    ]
+    if "server_cpu_us_per_token" in one:
+        parts += [
+            f"server {one['server_cpu_us_per_token']:.0f} us/token, {one['server_rss_mib']} MiB",
+            f"client {one['client_cpu_share']:.0%}",
+        ]
+    if "others_cpu_share" in one:
+        parts.append(f"others {one['others_cpu_share']:.0%}")
+    return "  ".join([*parts, *([f"ERRORS {one['errors']}"] if one["errors"] else [])])
