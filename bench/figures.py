@@ -28,11 +28,12 @@ def spread(seconds: Sequence[float]) -> dict[str, float]:
 
 def figures(answers: Sequence[Answer]) -> Figures:
     """Rates are over the time from the first request sent to the last answer's end."""
-    good = [answer for answer in answers if not answer.error and answer.first]
+    good = [answer for answer in answers if not answer.error and answer.output_tokens]
     errors = Counter(answer.error or "no token" for answer in answers if answer not in good)
     tokens = sum(answer.output_tokens for answer in good)
     seconds = max(a.ended for a in answers) - min(a.sent for a in answers) if answers else 0.0
-    several = [answer for answer in good if answer.output_tokens > 1]
+    seen = [answer for answer in good if answer.first]  # some tokens make no text
+    several = [answer for answer in seen if answer.output_tokens > 1]
     return {
         "requests": len(answers),
         "errors": dict(errors),
@@ -41,7 +42,7 @@ def figures(answers: Sequence[Answer]) -> Figures:
         "output_tokens": tokens,
         "events": sum(answer.events for answer in good),
         "tokens_per_second": round(tokens / seconds, 2) if seconds else 0.0,
-        "ttft_ms": spread([a.first - a.sent for a in good]),
+        "ttft_ms": spread([a.first - a.sent for a in seen]),
         "tpot_ms": spread([(a.last - a.first) / (a.output_tokens - 1) for a in several]),
         "latency_ms": spread([a.ended - a.sent for a in good]),
     }

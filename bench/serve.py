@@ -16,12 +16,17 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120
 
 
-def write_config(folder: Path, models: dict[str, Path], **settings: Any) -> Path:
-    """A configuration that serves these models and differs from the defaults in `settings`."""
-    entries = [{"name": name, "path": str(path), **settings} for name, path in models.items()]
+def write_config(
+    folder: Path, models: dict[str, Path], server: dict[str, Any] | None = None, **settings: Any
+) -> Path:
+    """One that serves these models; `server` and `settings`, of each model, are not defaults."""
+    document = {
+        "server": {"port": 0, **(server or {})},
+        "models_dir": str(folder / "none"),
+        "models": [{"name": name, "path": str(at), **settings} for name, at in models.items()],
+        "logging": {"format": "text"},
+    }
     path = folder / "config.yaml"
-    document = {"server": {"port": 0}, "models_dir": str(folder / "none"), "models": entries,
-                "logging": {"format": "text"}}  # fmt: skip
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
 
