@@ -6,7 +6,7 @@ CONFIG ?= config.yaml
 MINUTES ?= 5
 KILLS ?= 20
 
-.PHONY: serve test lint docs fuzz soak clean
+.PHONY: serve test lint docs fuzz soak bench bench-model clean
 
 serve: $(VENV)/.serve
 	$(BIN)/python -m ovapi --config $(CONFIG)
@@ -26,6 +26,15 @@ fuzz: $(VENV)/.fuzz
 # Bounded: about a quarter of an hour; make soak MINUTES=60 KILLS=200 for more
 soak: $(VENV)/.test
 	$(BIN)/python -m soak --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
+
+# Bounded: a quarter of an hour, or two minutes: make bench BENCH=--quick
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench.model --check || $(MAKE) bench-model
+	$(BIN)/python -m bench $(BENCH)
+
+# A few minutes and 2 GB in ~/.cache/ovapi-bench, once
+bench-model: $(VENV)/.train
+	$(BIN)/python -m bench.model int4 int8 fp16
 
 docs: $(VENV)/.serve
 	$(BIN)/python -m ovapi.documentation > api_documentation.md
@@ -49,6 +58,14 @@ $(VENV)/.lint: setup.py $(VENV)/.created
 
 $(VENV)/.fuzz: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,fuzz]'
+	touch $@
+
+$(VENV)/.bench: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	touch $@
+
+$(VENV)/.train: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
 	touch $@
 
 clean:

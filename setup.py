@@ -58,7 +58,7 @@ setup(
         "lint": ["ruff>=0.17,<0.18", "mypy>=2,<3", "types-PyYAML", "types-jsonschema"],
         # torch is pinned so that no CUDA build is pulled in
         "train": ["torch==2.13.0", "transformers>=4.57,<6", "optimum-intel>=2.2,<3"],
-        "bench": ["httpx>=0.27,<1", "psutil>=6,<8"],
+        "bench": ["httpx>=0.27,<1", "psutil>=6,<8", "matplotlib>=3.9,<4"],
     },
     entry_points={"console_scripts": ["ovapi = ovapi.__main__:main"]},
 )

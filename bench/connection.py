@@ -194,6 +194,8 @@ class Client:
         answer = await connection.request(method, self._prefix + path, body, self._headers)
         if not answer.error and connection.open:
             self._idle.append(connection)
+        else:
+            connection.close()
         return answer
 
     async def _connection(self) -> Connection:

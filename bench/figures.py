@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +14,7 @@ Figures = dict[str, Any]
 
 def percentile(sorted_values: Sequence[float], share: float) -> float:
     """The value that `share` of them do not exceed (nearest rank)."""
-    rank = max(0, min(len(sorted_values) - 1, round(share * len(sorted_values) + 0.5) - 1))
-    return sorted_values[rank]
+    return sorted_values[math.ceil(round(share * len(sorted_values), 6)) - 1]
 
 
 def spread(seconds: Sequence[float]) -> dict[str, float]:

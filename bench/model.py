@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", nargs="*", choices=WEIGHTS, default=["int4"])
     parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--check", action="store_true", help="only whether they are there")
     given = parser.parse_args()
+    if given.check:
+        sys.exit(not all(folder(kind, given.cache).exists() for kind in given.weights))
     for kind in given.weights:
         print(make(kind, given.cache))

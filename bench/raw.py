@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,8 +47,9 @@ class RawPipeline:
 def _serve(connection: Connection[Any, Any], config: Path, model: str) -> None:
     pipeline = _load(config, model)
     connection.send("loaded")
-    while True:
-        connection.send(pipeline.run(connection.recv()))
+    with suppress(EOFError):  # at the end of the process that asks
+        while True:
+            connection.send(pipeline.run(connection.recv()))
 
 
 def _load(config: Path, name: str) -> _Pipeline:

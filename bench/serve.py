@@ -13,7 +13,7 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 def write_config(
@@ -50,7 +50,7 @@ class Server:
         self.opened = time.perf_counter() - started
         while httpx.get(f"{self.url}/ready", timeout=5).status_code != 200:
             self._check(started)
-            time.sleep(0.01)
+            time.sleep(0.02)
         self.ready = time.perf_counter() - started
         return self
 
@@ -64,7 +64,7 @@ class Server:
     def _check(self, started: float) -> None:
         late = time.perf_counter() - started > START_SECONDS
         if late or self._process.poll() is not None:
-            raise SystemExit(f"the server has not started:\n{self._log.read_text()}")
+            raise SystemExit(f"the server has not started:\n{self._log.read_text()[-2000:]}")
 
     @property
     def pid(self) -> int:
