@@ -167,10 +167,12 @@ def make(weights: str, cache: Path = CACHE) -> Path:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", nargs="*", choices=WEIGHTS, default=["int4"])
+    parser.add_argument("weights", nargs="*", default=["int4"], help=" ".join(WEIGHTS))
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--check", action="store_true", help="only whether they are there")
     given = parser.parse_args()
+    if unknown := set(given.weights) - set(WEIGHTS):
+        parser.error(f"there are no weights {unknown}")
     if given.check:
         sys.exit(not all(folder(kind, given.cache).exists() for kind in given.weights))
     for kind in given.weights:
