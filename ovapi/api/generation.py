@@ -67,20 +67,18 @@ class GenerationHandler(ApiHandler):
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
+        events = self._events = model.generate(requests, self.caller)
+        events.end_at(self._arrival + self._patience(timeout))
         if self._transcript is None:
-            await self._generate(model, requests, answer, stream)
+            await self._answer(events, answer, stream)
             return
         try:
-            await self._generate(model, requests, self._transcript.of(answer), stream)
+            await self._answer(events, self._transcript.of(answer), stream)
         finally:
             self._transcript.write(self.request_id, self.answer_id, model.name)
 
-    async def _generate(
-        self, model: Model, requests: Sequence[GenerateRequest], answer: Answer, stream: bool
-    ) -> None:
-        events = self._events = model.generate(requests, self.caller)
+    async def _answer(self, events: EventStream, answer: Answer, stream: bool) -> None:
         try:
-            events.end_at(self._arrival + self._patience(timeout))
             batch = await self._accepted(events)
             if stream:
                 await self._stream(events, batch, answer)
