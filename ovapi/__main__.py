@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ovapi import __version__, logs
+from ovapi import __version__, logs, profile
 from ovapi.config import MODEL_FILE, Config, ModelConfig, load
 from ovapi.yaml_document import ConfigError
 
@@ -27,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    if options.command == "tune":
+        return _tune(config, options)
     if options.check:
         return _check(config)
     return _serve(config, read)
@@ -47,8 +49,48 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check", action="store_true", help="check the configuration, say what would be served"
     )
+    parser.set_defaults(command=None)
+    _add_tune(parser.add_subparsers(title="instead of serving", dest="command"))
     parser.add_argument("--version", action="version", version=f"ovapi {__version__}")
     return parser
+
+
+def _add_tune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "tune",
+        help="measure which properties serve a model best on this machine",
+        description="Measure which of OpenVINO's properties serve a model best on this machine, "
+        "and write a profile that the server then uses. Nothing else should run meanwhile.",
+    )
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="the YAML file")
+    parser.add_argument("--model", required=True, help="the model's name")
+    parser.add_argument(
+        "--objective",
+        choices=profile.OBJECTIVES,
+        default="balanced",
+        help="latency: one stream; throughput: eight; prefill: prompts; default: all together",
+    )
+    parser.add_argument(
+        "--budget", type=float, default=300, metavar="SECONDS", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--agreement",
+        type=float,
+        default=0.9,
+        metavar="SHARE",
+        help="of tokens that must be as by default, under greedy decoding; default: %(default)s",
+    )
+
+
+def _tune(config: Config, options: argparse.Namespace) -> int:
+    from ovapi.tuning.command import TuneError, tune
+
+    try:
+        tune(config, options.model, options.objective, options.budget, options.agreement)
+    except TuneError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _config_path(given: Path | None) -> Path | None:
@@ -59,15 +101,19 @@ def _config_path(given: Path | None) -> Path | None:
 def _check(config: Config) -> int:
     """Print what would be served where; 2 if a model is not there."""
     print(f"listen on http://{config.server.host}:{config.server.port}")
-    problems = [_check_model(model) for model in config.models]
+    problems = [_check_model(config, model) for model in config.models]
     if not config.models:
         print("no models")
     return 2 if any(problems) else 0
 
 
-def _check_model(model: ModelConfig) -> bool:
+def _check_model(config: Config, model: ModelConfig) -> bool:
     problem = "" if (model.path / MODEL_FILE).is_file() else f": {model.path} has no {MODEL_FILE}"
     print(f"model {model.name} on {model.device} ({model.engine} engine){problem}")
+    choice = profile.choose(config, model)
+    for reason in choice.ignored:
+        print(f"  {reason}: ignored")
+    print(f"  profile: {choice.profile or 'none'}")
     return bool(problem)
 
 

@@ -106,7 +106,7 @@ class ModelConfig:
     """One model to serve; see `ovapi.engine.base.EngineSpec` for what the engine makes of it.
 
     An adapter is served as a model of its own: its base model with `adapter`, whose name is
-    then in `parent`.
+    then in `parent`. `max_batched_tokens` None: the profile's, else the engine's default.
     """
 
     name: str
@@ -119,7 +119,8 @@ class ModelConfig:
     max_queued: int = 128
     queue_seconds: float = 120.0
     max_tokens_in_flight: int | None = None
-    max_batched_tokens: int = 256
+    max_batched_tokens: int | None = None
+    performance: str = "auto"
     stall_seconds: float = 60.0
     load_seconds: float = 600.0
     properties: Mapping[str, Any] = field(default_factory=dict)
@@ -145,11 +146,14 @@ class ServiceConfig:
 
 @dataclass(frozen=True)
 class Config:
+    """`folder` is that of the file, to which its paths are relative."""
+
     server: ServerConfig
     logging: LoggingConfig
     models: tuple[ModelConfig, ...]
     default_model: str | None
     compile_cache: Path | None
+    folder: Path = Path()
     keys: Keyring = field(default_factory=Keyring)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
@@ -182,6 +186,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
         models=models,
         default_model=_default_model(document, models),
         compile_cache=base / compile_cache if compile_cache else None,
+        folder=base,
         keys=keys,
         limits=_limits(document, keys),
         service=_service(os.environ),

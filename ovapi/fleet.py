@@ -8,9 +8,17 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 
-from ovapi import logs
+from ovapi import logs, profile
 from ovapi.config import Config, ModelConfig
-from ovapi.engine.base import AdapterSpec, EngineSpec, EngineState, Post, Speculation, make_engine
+from ovapi.engine.base import (
+    MAX_BATCHED_TOKENS,
+    AdapterSpec,
+    EngineSpec,
+    EngineState,
+    Post,
+    Speculation,
+    make_engine,
+)
 from ovapi.metrics import Metrics
 from ovapi.models import Model, ModelRegistry
 
@@ -40,24 +48,14 @@ class Fleet:
         self.on_change(entry, state)
 
     def _spec(self, entry: ModelConfig) -> EngineSpec:
-        adapter, guessing = entry.adapter, entry.speculation
-        return EngineSpec(
-            name=entry.name,
-            path=entry.path,
-            device=entry.device,
-            context=entry.context,
-            cache_bytes=entry.cache_bytes,
-            compile_cache=self._config.compile_cache,
-            properties=entry.properties,
-            adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
-            speculation=Speculation(**vars(guessing)) if guessing else None,
-            max_running=entry.max_running,
-            max_batched_tokens=entry.max_batched_tokens,
-            stall_seconds=entry.stall_seconds,
-            load_seconds=entry.load_seconds,
-            log_level=self._config.logging.level,
-            log_format=logs.choose(self._config.logging.format),
-        )
+        """With the properties of the profile that is in force, which the log then names."""
+        choice = profile.choose(self._config, entry)
+        for reason in choice.ignored:
+            log.warning("model %s: %s: ignored", entry.name, reason)
+        if choice.profile is not None:
+            log.info("model %s: profile %s", entry.name, choice.profile)
+            entry = choice.profile.apply(entry)
+        return engine_spec(self._config, entry)
 
     def start(self) -> None:
         """Begin to load every model."""
@@ -101,6 +99,28 @@ class Fleet:
             task.cancel()
         engines = [model.engine for model in (*self.registry, *self._retiring)]
         await asyncio.gather(*(engine.close() for engine in engines))
+
+
+def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:
+    """What the engine of a model is told."""
+    adapter, guessing = entry.adapter, entry.speculation
+    return EngineSpec(
+        name=entry.name,
+        path=entry.path,
+        device=entry.device,
+        context=entry.context,
+        cache_bytes=entry.cache_bytes,
+        compile_cache=config.compile_cache,
+        properties=entry.properties,
+        adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
+        speculation=Speculation(**vars(guessing)) if guessing else None,
+        max_running=entry.max_running,
+        max_batched_tokens=entry.max_batched_tokens or MAX_BATCHED_TOKENS,
+        stall_seconds=entry.stall_seconds,
+        load_seconds=entry.load_seconds,
+        log_level=config.logging.level,
+        log_format=logs.choose(config.logging.format),
+    )
 
 
 def log_state(entry: ModelConfig, state: EngineState) -> None:

@@ -16,6 +16,9 @@ Post = Callable[..., None]
 """`post(callback, *args)` runs the callback on the event loop's thread; callable from anywhere."""
 
 
+MAX_BATCHED_TOKENS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterSpec:
     """A LoRA adapter, part of a model for good: its safetensors file, and how strongly it acts."""
@@ -59,7 +62,7 @@ class EngineSpec:
     adapter: AdapterSpec | None = None
     speculation: Speculation | None = None
     max_running: int = 64
-    max_batched_tokens: int = 256
+    max_batched_tokens: int = MAX_BATCHED_TOKENS
     stall_seconds: float = 60.0
     load_seconds: float = 600.0
     log_level: str = "INFO"

@@ -34,7 +34,7 @@ class Child:
                 _command_line(theirs.fileno(), spec.name),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=_environment(),
+                env=environment(),
             )
         self._connection: Connection[Any, Any] = Connection(ours.detach())
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
@@ -94,7 +94,7 @@ def _command_line(fd: int, model: str) -> list[str]:
     return [sys.executable, "-P", "-m", "ovapi.engine.worker", *arguments]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The child must find this very package, wherever the parent was started."""
     root = str(Path(ovapi.__file__).resolve().parents[1])
     inherited = os.environ.get("PYTHONPATH")
