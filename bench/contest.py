@@ -21,10 +21,17 @@ MOST_REQUESTS = 50  # of one stream in one round
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How often each takes its turn, and about how long a turn takes at least."""
+    """How often each takes its turn, and about how long a turn takes at least.
+
+    Where a turn takes longer than `slow` seconds there are fewer.
+    """
 
     rounds: int = 5
     seconds: float = 2.0
+    slow: float = 8.0
+
+    def rounds_of(self, taken: float) -> int:
+        return min(self.rounds, 3) if taken > self.slow else self.rounds
 
 
 class Contest:
@@ -61,14 +68,14 @@ class Contest:
         seconds = [self._turn(name, warm)["seconds"] for name in (RAW, *self.targets)]
         run = replace(run, requests=run.requests or _requests(effort, seconds[0], run.streams))
         rounds: dict[str, list[Figures]] = {name: [] for name in (RAW, *self.targets)}
-        for number in range(effort.rounds):
+        for number in range(effort.rounds_of(seconds[0])):
             now = replace(run, workload=replace(run.workload, seed=number))
             for name in list(rounds)[:: -1 if number % 2 else 1]:
                 rounds[name].append(self._turn(name, now))
         return {
             "streams": run.streams,
             "requests": run.requests,
-            "rounds": effort.rounds,
+            "rounds": len(rounds[RAW]),
             **{name: medians(each) for name, each in rounds.items()},
             **_ratio(rounds),
             "health_ms": self._health(run),

@@ -70,7 +70,7 @@ class Load:
     async def _conversation(self, number: int) -> None:
         messages: list[dict[str, str]] = []
         for turn in range(self._workload.turns):
-            text = self._workload.prompt(number * self._workload.turns + turn)
+            text = self._workload.message(number, turn)
             messages.append({"role": "user", "content": text})
             answer = await self._ask(messages, turn)
             messages.append({"role": "assistant", "content": answer.text})
@@ -170,7 +170,12 @@ def parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, default=30, help="open loop: for so long")
     add("--prompt-tokens", type=int, default=128, help="of each request, about")
     add("--prompt-words", type=int, help="instead: of the workload's words")
-    add("--prefix-words", type=int, default=0, help="before them, the same for all requests")
+    add(
+        "--prefix-words",
+        type=int,
+        default=0,
+        help="before them, the same for all requests; of a conversation's first",
+    )
     add("--output-tokens", type=int, default=64, help="of each request, exactly (ignore_eos)")
     add("--turns", type=int, default=2, help="of a conversation")
     add("--seed", type=int, default=0, help="another seed, other words")

@@ -21,9 +21,10 @@ WORDS = _TEXT.split()
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`prompt_words` for each request, or for each turn; `prefix_words` come before, for all alike.
+    """`prompt_words` for each request, after `prefix_words` that are the same in all of them.
 
-    `output_tokens` are generated whatever the model wants. `turns` is for conversations.
+    `output_tokens` are generated whatever the model wants. In a conversation of `turns` the first
+    message has `prefix_words` more than the others, and they are its own.
     """
 
     kind: Kind = "fixed"
@@ -36,11 +37,13 @@ class Workload:
     def prompt(self, number: int) -> str:
         """The text of request `number`, unlike any other's after the prefix."""
         own = _words(f"{self.seed} {number}", self.prompt_words)
-        return f"{self.prefix} {own}" if self.prefix_words else own
+        shared = _words(f"prefix {self.seed}", self.prefix_words)
+        return f"{shared} {own}" if shared else own
 
-    @property
-    def prefix(self) -> str:
-        return _words(f"prefix {self.seed}", self.prefix_words)
+    def message(self, number: int, turn: int) -> str:
+        """What the user says in that turn of conversation `number`."""
+        words = self.prompt_words + (0 if turn else self.prefix_words)
+        return _words(f"{self.seed} {number} {turn}", words)
 
 
 @dataclass(frozen=True, slots=True)
