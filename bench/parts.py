@@ -13,6 +13,7 @@ from bench.contest import HTTP, Contest, Effort, show
 from bench.figures import Figures
 from bench.memory_growth import memory
 from bench.startup import startup
+from bench.target import Target
 from bench.workload import Run, Workload
 
 
@@ -49,7 +50,7 @@ def _shown(found: Figures) -> Figures:
     return found
 
 
-WORK = Workload(prompt_words=64, output_tokens=64)
+WORK = Workload(prompt_words=64, output_tokens=48)
 
 
 def streams(subject: Subject) -> list[Figures]:
@@ -98,20 +99,21 @@ def reuse(subject: Subject) -> Figures:
     """Time to the first token where a prompt begins as an earlier one did, and where it does not.
 
     `alone` has prompts as long as those of `shared`, whose beginning is the same in all of them
-    and which one request has brought before. `conversation` is by turn.
+    and which one request has brought before. `conversation` is by turn, the first one long.
     """
-    words, requests = 600, 4 if subject.quick else 12
-    alone = replace(WORK, prompt_words=words + 32, output_tokens=8)
-    shared = Workload("shared-prefix", 32, 8, prefix_words=words, seed=1)
-    talk = Workload("multi-turn", 300, 32, turns=3, seed=2)
+    requests = 3 if subject.quick else 9
     found: Figures = {}
     with subject.contest() as contest:
+        words = _words_for(2000, contest.targets[HTTP])
+        alone = replace(WORK, prompt_words=words + 32, output_tokens=8)
+        shared = Workload("shared-prefix", 32, 8, prefix_words=words, seed=1)
+        talk = Workload("multi-turn", 16, 32, prefix_words=words, turns=3, seed=2)
         for name, target in contest.targets.items():
             target.run(Run(replace(shared, prompt_words=16), 1, 1))
             entry = {
                 "alone": target.run(Run(alone, 1, requests)),
                 "shared": target.run(Run(shared, 1, requests)),
-                "conversation": target.run(Run(talk, 1, max(1, requests // 4)))["turns"],
+                "conversation": target.run(Run(talk, 1, max(1, requests // 3)))["turns"],
             }
             found[name] = entry
             print(f"  {name}: TTFT alone {entry['alone']['ttft_ms']['p50']:.0f} ms, with a shared"
@@ -119,6 +121,12 @@ def reuse(subject: Subject) -> Figures:
                   [round(turn["ttft_ms"]["p50"]) for turn in entry["conversation"]],
                   flush=True)  # fmt: skip
     return found
+
+
+def _words_for(tokens: int, target: Target) -> int:
+    """How many of the workload's words come to about so many tokens."""
+    found = target.run(Run(Workload(prompt_words=200, output_tokens=2), 1, 1))
+    return round(200 * tokens / found["prompt_tokens"])
 
 
 def starts(subject: Subject) -> Figures:

@@ -34,9 +34,19 @@ def _models(results: Figures) -> Iterator[str]:
         yield f"## {model}\n"
         for part, entry in parts.items():
             made, found = entry["made"], entry["found"]
-            yield f"{TITLES[part]} (commit {made['commit']}, {made['time']})\n"
+            title = TITLES[part] + _lengths(part, found)
+            yield f"{title} (commit {made['commit']}, {made['time']})\n"
             yield from TABLES[part](found)
             yield ""
+
+
+def _lengths(part: str, found: list[Figures]) -> str:
+    """What does not vary in a series."""
+    if part not in ("streams", "rates"):
+        return ""
+    one = found[0][HTTP]
+    each = one["output_tokens"] / one["requests"]
+    return f", prompts of {one['prompt_tokens']:.0f} tokens and answers of {each:.0f}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
@@ -55,8 +65,8 @@ def _contest(axis: str, value: str) -> object:
     """The table of a series that `value` tells apart."""
 
     def table(found: list[Figures]) -> Iterator[str]:
-        head = [axis, "of", "tokens/s", "of raw", "TTFT p50, p99 (ms)", "per token p50, p99 (ms)",
-                "server CPU (us/token)", "server RSS (MiB)", "/health p99 (ms)",
+        head = [axis, "rounds", "of", "tokens/s", "of raw", "TTFT p50, p99 (ms)",
+                "per token p50, p99 (ms)", "server CPU (us/token)", "server RSS (MiB)", "/health p99 (ms)",
                 "errors"]  # fmt: skip
         yield from _table(head, [row for entry in found for row in _rows(entry, value)])
 
@@ -71,6 +81,7 @@ def _rows(entry: Figures, value: str) -> Iterator[list[str]]:
         ours = name == HTTP
         yield [
             str(axis),
+            str(entry["rounds"]),
             name,
             f"{one['tokens_per_second']:.1f}",
             "" if name == RAW else f"{one['tokens_per_second'] / raw:.3f}",
