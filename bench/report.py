@@ -66,8 +66,8 @@ def _contest(axis: str, value: str) -> object:
 
     def table(found: list[Figures]) -> Iterator[str]:
         head = [axis, "rounds", "of", "tokens/s", "of raw", "TTFT p50, p99 (ms)",
-                "per token p50, p99 (ms)", "server CPU (us/token)", "server RSS (MiB)", "/health p99 (ms)",
-                "errors"]  # fmt: skip
+                "per token p50, p99 (ms)", "server CPU (us/token)", "server RSS (MiB)",
+                "/health p99 (ms)", "errors"]  # fmt: skip
         yield from _table(head, [row for entry in found for row in _rows(entry, value)])
 
     return table
