@@ -9,6 +9,8 @@ from typing import Any
 from bench.contest import HTTP, RAW
 from bench.figures import Figures
 
+COLORS = {RAW: "gray", HTTP: "tab:blue", f"{HTTP} p50": "tab:blue", f"{HTTP} p99": "tab:cyan"}
+
 Value = Callable[[Figures], float | None]
 
 
@@ -48,7 +50,8 @@ def _draw(axis: Any, found: list[Figures], across: Value, values: dict[str, Valu
         points = [(across(entry), value(entry)) for entry in found]
         points = [(x, y) for x, y in points if y is not None]
         if points:
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label)
+            axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=label,
+                      color=COLORS.get(label))  # fmt: skip
     axis.set_ylim(bottom=0)
     axis.legend(frameon=False)
 
