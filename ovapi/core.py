@@ -118,7 +118,7 @@ class GenerateRequest:
 
     `id` is unique among live requests of a server.
     `echo` puts the prompt's text before the generated text; `truncate_prompt_tokens` keeps only
-    the last so many tokens of the prompt.
+    the last so many tokens of the prompt. `http_id` is the X-Request-ID that it came with.
     """
 
     id: str
@@ -126,6 +126,12 @@ class GenerateRequest:
     sampling: SamplingParams
     echo: bool = False
     truncate_prompt_tokens: int | None = None
+    http_id: str = ""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """How log lines call it: by the HTTP request that it is part of, and by itself."""
+        return {"request": self.http_id, "answer": self.id}
 
     @property
     def choices(self) -> int:

@@ -10,12 +10,32 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 Format = Literal["text", "json"]
 
 CONTROLS = [*range(32), *range(127, 160), 0x2028, 0x2029]
+_about: ContextVar[Mapping[str, str]] = ContextVar("about")
+
 ESCAPES = {code: f"\\u{code:04x}" for code in CONTROLS}
+
+
+@contextmanager
+def about(subject: Mapping[str, str]) -> Iterator[None]:
+    """Have the lines logged inside, by this thread or task, end with what they are about."""
+    token = _about.set(subject)
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def subject() -> Mapping[str, str]:
+    """What lines are about just now: names and ids."""
+    return _about.get({})
 
 
 class TextFormatter(logging.Formatter):
@@ -25,7 +45,9 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return super().formatMessage(record).translate(ESCAPES)
+        ids = "".join(f" {name}={value}" for name, value in subject().items())
+        line = f"{super().formatMessage(record)}{f' [{ids[1:]}]' if ids else ''}"
+        return line.translate(ESCAPES)
 
     def formatException(self, *arguments: object) -> str:
         lines = super().formatException(*arguments).splitlines()  # type: ignore[arg-type]
@@ -41,6 +63,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **subject(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ovapi import logs
-from tests.prompts import GREETING, chat
+from tests.prompts import GREETING, LONG, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
 
 NASTY = "a\r\nb\x1b[31m\x00\x7f\x9b\u2028ü"
@@ -64,6 +64,16 @@ def test_a_trace_belongs_to_its_line() -> None:
     lines = logs.TextFormatter().format(one).splitlines()
     assert all(line.startswith("    ") for line in lines[1:])
     assert "ValueError" in json.loads(logs.JsonFormatter().format(one))["exception"]
+
+
+def test_lines_say_what_they_are_about() -> None:
+    one = record("it failed", fields={"answer": "b"})
+    with logs.about({"request": "req-1", "answer": "a"}):
+        text = logs.TextFormatter().format(one)
+        found = json.loads(logs.JsonFormatter().format(one))
+    assert text.endswith("it failed [request=req-1 answer=a]")
+    assert (found["request"], found["answer"], found["message"]) == ("req-1", "b", "it failed")
+    assert "req-1" not in logs.JsonFormatter().format(one)
 
 
 def test_json_where_there_is_no_terminal(
@@ -149,6 +159,61 @@ def test_who_asks_for_prompts_gets_them_until_he_says_stop(tmp_path: Path) -> No
             client.post(url, json=chat(SECRET, max_tokens=1)).raise_for_status()
         assert server.terminate() == 0
         assert server.log.count(SECRET) == 1
+
+
+@pytest.fixture
+def broken_template(tmp_path: Path) -> Path:
+    """A model whose chat template fails at the word `fail`."""
+    folder = tmp_path / "models" / "broken"
+    folder.mkdir(parents=True)
+    for file in (ROOT / "models" / DEMO).iterdir():
+        (folder / file.name).symlink_to(file)
+    template = folder / "chat_template.jinja"
+    template.unlink(missing_ok=True)
+    template.write_text("{% if 'fail' in messages[0].content %}{{ no.such.thing }}{% endif %}Hi")
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["batching", "simple"])
+def test_the_engines_lines_are_found_by_request(
+    tmp_path: Path, broken_template: Path, engine: str
+) -> None:
+    models = [{"name": "broken", "engine": engine}]
+    folder = str(broken_template.parent)
+    settings = {"logging": {"format": "json"}, "models": models, "models_dir": folder}
+    with ServerProcess(tmp_path, settings) as server, httpx.Client(timeout=60) as client:
+        server.wait_ready("broken")
+        for path in ("/v1/chat/completions", "/tokenize"):
+            headers = {"X-Request-ID": f"mine{path.replace('/', '-')}"}
+            bad = {"messages": [{"role": "user", "content": "fail"}]}
+            answer = client.post(server.url + path, json=bad, headers=headers)
+            assert answer.status_code == 500
+        good = chat("work", max_tokens=1)
+        assert client.post(f"{server.url}/v1/chat/completions", json=good).status_code == 200
+        assert server.terminate() == 0
+        lines = [json.loads(line) for line in server.log.splitlines()]
+    chatted, tokenized = [line for line in lines if line["logger"] == "ovapi.engine.template"]
+    (access,) = [line for line in lines if line.get("path") == "/v1/chat/completions"][:1]
+    assert (chatted["request"], chatted["answer"]) == (access["request"], access["answer"])
+    assert chatted["request"] == "mine-v1-chat-completions"
+    assert tokenized["request"] == "mine-tokenize"
+
+
+def test_a_crash_names_the_requests_that_it_met(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, {"logging": {"format": "json"}}) as server:
+        server.wait_ready()
+        headers, body = {"X-Request-ID": "mine"}, chat(LONG, stream=True)
+        url = f"{server.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json=body, headers=headers, timeout=60) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            (worker,) = [one for one in server.children() if "worker" in " ".join(one.cmdline())]
+            worker.kill()
+            assert [*filter(None, lines)][-1] == "data: [DONE]"
+        assert server.terminate() == 0
+        logged = [json.loads(line) for line in server.log.splitlines()]
+    met = [line for line in logged if line["logger"] == "ovapi.engine.roster"]
+    assert [line["request"] for line in met] == ["mine"]
 
 
 def test_what_keeps_the_server_from_starting_is_a_line_too() -> None:

@@ -14,7 +14,7 @@ LINE = (
     "%(client)s '%(key)s' %(method)s '%(path)s' %(status)d %(milliseconds).1fms "
     "%(request)s %(answer)s"
 )
-"""`answer` is the id that the engine's lines about a generation begin with."""
+"""`answer` is the id that a generation has in the engine."""
 
 
 def status_of(handler: RequestHandler) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -67,6 +68,7 @@ class GenerationHandler(ApiHandler):
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
+        requests = [replace(request, http_id=self.request_id) for request in requests]
         events = self._events = model.generate(requests, self.caller)
         events.end_at(self._arrival + self._patience(timeout))
         if self._transcript is None:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from ovapi import logs
 from ovapi.api.generation import GenerationHandler
 from ovapi.api.ollama import OllamaHandler
 from ovapi.api.ollama_answer import OllamaAnswer, Stopwatch, loaded
@@ -24,7 +25,8 @@ class Generate(OllamaHandler, GenerationHandler):
         if not body.get("prompt"):
             self.write_json(loaded(body["model"], form))
             return
-        prompt = await _prompt(body, model)
+        with logs.about({"request": self.request_id}):
+            prompt = await _prompt(body, model)
         context = list(prompt.ids) if isinstance(prompt, TokenPrompt) else None
         answer = OllamaAnswer(body["model"], form, stopwatch, context)
         params = sampling(body, model.defaults)

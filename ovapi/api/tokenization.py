@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from ovapi import logs
 from ovapi.api.base import ApiHandler
 from ovapi.api.failure import refuse
 from ovapi.api.openai_messages import messages
@@ -24,10 +25,10 @@ class Tokenize(ApiHandler):
         model.check_ready()
         info = model.engine.state.info
         assert info is not None
-        ids = await model.engine.tokenize(prompt, body.get("add_special_tokens") is not False)
-        texts = (
-            await _texts(model.engine.detokenize, ids) if body.get("return_token_strs") else None
-        )
+        with logs.about({"request": self.request_id}):
+            ids = await model.engine.tokenize(prompt, body.get("add_special_tokens") is not False)
+            wanted = bool(body.get("return_token_strs"))
+            texts = await _texts(model.engine.detokenize, ids) if wanted else None
         self.write_json(
             {
                 "count": len(ids),
@@ -45,7 +46,9 @@ class Detokenize(ApiHandler):
         body = await self.read_json("detokenize_request")
         model = self.services.registry.get(body.get("model"))
         model.check_ready()
-        self.write_json({"prompt": await model.engine.detokenize(body["tokens"])})
+        with logs.about({"request": self.request_id}):
+            text = await model.engine.detokenize(body["tokens"])
+        self.write_json({"prompt": text})
 
 
 def decode(body: Mapping[str, Any]) -> Prompt:

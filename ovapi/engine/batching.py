@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ovapi import logs
 from ovapi.core import Accepted, Event, Failed, FinishReason, GenerateRequest, Started
 from ovapi.engine import sampling
 from ovapi.engine.base import EngineStats
@@ -88,7 +89,7 @@ class Batcher:
             self._events.append((request.id, Failed(error)))
             return
         except Exception:
-            log.exception("request %s could not be prepared", request.id)
+            log.exception("the request could not be prepared")
             self._fail(request.id, "The request could not be prepared.")
             return
         self._waiting[request.id] = prepared
@@ -152,7 +153,8 @@ class Batcher:
             ids = _tensor([*prepared.ids, *prepared.given])
             running.handle = self._pipeline.add_request(next(self._numbers), ids, config)
         except Exception:
-            log.exception("request %s was refused by the pipeline", running.id)
+            with logs.about(prepared.request.names):
+                log.exception("the pipeline refused the request")
             self._fail(running.id, "The engine refused the request.")
             return
         self._running[running.id] = running
@@ -179,7 +181,8 @@ class Batcher:
             else:
                 self._take_beams(running, outputs.values())
         elif running.handle.get_status() != self._genai.GenerationStatus.RUNNING:
-            log.warning("request %s ran out of cache", running.id)
+            with logs.about(running.prepared.request.names):
+                log.warning("the request ran out of cache")
             self._drop(running)
             self._fail(running.id, "The engine ran out of cache memory for this request.")
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
+from ovapi import logs
 from ovapi.core import Failed, GenerateRequest, Prompt, Sink
 from ovapi.engine.backoff import Backoff
 from ovapi.engine.base import EngineSpec, EngineState, EngineStats, Post
@@ -102,13 +103,13 @@ class ProcessEngine:
 
     async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
         number = next(self._numbers)
-        ids = await self._ask(number, Tokenize(number, prompt, add_special_tokens))
+        ids = await self._ask(number, Tokenize(number, logs.subject(), prompt, add_special_tokens))
         assert isinstance(ids, tuple)
         return ids
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         number = next(self._numbers)
-        text = await self._ask(number, Detokenize(number, tuple(ids)))
+        text = await self._ask(number, Detokenize(number, logs.subject(), tuple(ids)))
         assert isinstance(text, str)
         return text
 

@@ -6,6 +6,7 @@ pickled dataclasses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ovapi.core import Event, GenerateRequest, Prompt
@@ -35,9 +36,13 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Answered by an Answer of the same number, with a tuple of ids."""
+    """Answered by an Answer of the same number, with a tuple of ids.
+
+    `subject` is what log lines are about meanwhile.
+    """
 
     number: int
+    subject: Mapping[str, str]
     prompt: Prompt
     add_special_tokens: bool
 
@@ -47,6 +52,7 @@ class Detokenize:
     """Answered by an Answer of the same number, with a text."""
 
     number: int
+    subject: Mapping[str, str]
     ids: tuple[int, ...]
 
 

@@ -12,11 +12,15 @@ process after another must not take the others with it:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
+from ovapi import logs
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink, Started
 from ovapi.errors import ApiError, EngineFailed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -96,8 +100,12 @@ class Roster:
         for live in inside:
             live.crashes += 1
             live.submitted = False
+            with logs.about(live.request.names):
+                log.warning("the engine was lost after %d tokens for this", len(live.given))
         suspects = [live for live in inside if live.suspect]
         if len(suspects) == 1:
+            with logs.about(suspects[0].request.names):
+                log.error("given up: the engine was lost at this twice")
             self._fail((suspects[0],), EngineFailed("The engine stopped twice at this request."))
 
     def resubmit(self) -> list[Live]:

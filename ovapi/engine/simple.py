@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
+from ovapi import logs
 from ovapi.core import (
     Accepted,
     Event,
@@ -102,7 +104,7 @@ class SimpleEngine:
 
     async def _ask(self, work: Callable[..., Any], *args: Any) -> Any:
         try:
-            return await asyncio.wrap_future(self._executor.submit(work, *args))
+            return await asyncio.wrap_future(self._executor.submit(copy_context().run, work, *args))
         except ApiError:
             raise
         except Exception:
@@ -189,16 +191,20 @@ class SimpleEngine:
             self._post(self._loaded, describe(error))
 
     def _prepare(self, job: Job) -> None:
+        with logs.about(job.request.names):
+            result = self._prepared(job.request)
+        self._post(self._accept, job, result)
+
+    def _prepared(self, request: GenerateRequest) -> Prepared | ApiError:
         assert self._intake is not None
         try:
-            _check(job.request)
-            self._post(self._accept, job, self._intake.prepare(job.request))
+            _check(request)
+            return self._intake.prepare(request)
         except ApiError as error:
-            self._post(self._accept, job, error)
+            return error
         except Exception:
-            log.exception("request %s could not be prepared", job.request.id)
-            failure = EngineFailed("The request could not be prepared.")
-            self._post(self._accept, job, failure)
+            log.exception("the request could not be prepared")
+            return EngineFailed("The request could not be prepared.")
 
     def _generate(self, job: Job, prepared: Prepared) -> None:
         assert self._intake is not None
@@ -210,7 +216,8 @@ class SimpleEngine:
         try:
             run(self._pipeline, self._intake, prepared, emit, job.cancelled.is_set)
         except Exception:
-            log.exception("request %s failed", job.request.id)
+            with logs.about(job.request.names):
+                log.exception("the request failed")
             emit([Failed(EngineFailed("The engine failed while it generated."))])
         self._post(self._done)
 

@@ -94,11 +94,13 @@ class Worker:
     def _obey(self, command: Command) -> bool:
         match command:
             case Submit(request, given):
-                self._batch.submit(request, given)
+                with logs.about(request.names):
+                    self._batch.submit(request, given)
             case Cancel(request_id):
                 self._batch.cancel(request_id)
             case Tokenize() | Detokenize():
-                self._connection.send(Answer(command.number, self._answer(command)))
+                with logs.about(command.subject):
+                    self._connection.send(Answer(command.number, self._answer(command)))
             case Stop():
                 return False
             case Load():
