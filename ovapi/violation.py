@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -144,6 +145,8 @@ def _type_of(value: object) -> str:
             return "a boolean"
         case str():
             return "a string"
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "infinity"
         case int() | float():
             return "a number"
         case list():

@@ -71,6 +71,16 @@ def test_entries_refine_found_models_and_add_others(tmp_path: Path) -> None:
     assert found.path == tmp_path / "models" / "found"
 
 
+@pytest.mark.parametrize(("alpha", "name"), [(".nan", "NaN"), ("-.inf", "infinity")])
+def test_an_adapter_acts_with_a_real_strength(tmp_path: Path, alpha: str, name: str) -> None:
+    file = write(
+        tmp_path,
+        f"models: [{{name: base, adapters: [{{name: pirate, path: p, alpha: {alpha}}}]}}]",
+    )
+    with pytest.raises(ConfigError, match=rf"adapters\[0\].alpha .*: must be a number, not {name}"):
+        load(file)
+
+
 def test_adapters_are_models_of_their_own(tmp_path: Path) -> None:
     file = write(
         tmp_path,

@@ -83,7 +83,7 @@ def test_what_is_right_passes(schemas: Schemas, instance: dict[str, Any]) -> Non
         ({"level": 3}, "level", "invalid_value", "'level' must be at most 2."),
         ({"level": "1"}, "level", "invalid_type", "'level' must be a number, not a string."),
         ({"level": True}, "level", "invalid_type", "'level' must be a number, not a boolean."),
-        ({"level": float("nan")}, "level", "invalid_type", "'level' must be a number, not "),
+        ({"level": float("nan")}, "level", "invalid_type", "'level' must be a number, not NaN."),
         ({"exact": None}, "exact", "invalid_type", "'exact' must be a number, not null."),
         ({"count": 1.0}, "count", "invalid_type", "'count' must be an integer, not a number."),
         ({"count": False}, "count", "invalid_type", "'count' must be an integer, not a boolean."),

@@ -24,6 +24,10 @@ WEIGHTS = {
 }  # fmt: skip
 """OpenVINO's element types that weights have; the others are those of shapes and indices."""
 
+CODE = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
+WORD = re.compile(r"[a-z_]+")
+"""The code in a Jinja template, and the words in it."""
+
 NAMES = {
     "max_position_embeddings": "context_length",
     "hidden_size": "embedding_length",
@@ -40,7 +44,10 @@ NAMES = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """`size` is of all files, in bytes; `modified` in Unix nanoseconds; "" is not known."""
+    """`size` is of all files, in bytes; `modified` in Unix nanoseconds; "" is not known.
+
+    `uses` are the words in the code of the chat template: it has all variables that it looks at.
+    """
 
     size: int = 0
     modified: int = 0
@@ -49,6 +56,7 @@ class ModelCard:
     parameters: int = 0
     weights: str = ""
     template: str = ""
+    uses: frozenset[str] = frozenset()
     info: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
@@ -64,6 +72,7 @@ def read_card(folder: Path) -> ModelCard:
     config = {**config, **_object_in(config, "text_config")}
     family = config.get("model_type", "")
     parameters, weights = _weights(folder / MODEL_FILE)
+    template = _template(folder)
     return ModelCard(
         size=sum(stat.st_size for stat in stats),
         modified=max((stat.st_mtime_ns for stat in stats), default=0),
@@ -71,7 +80,8 @@ def read_card(folder: Path) -> ModelCard:
         family=family,
         parameters=parameters,
         weights=weights,
-        template=_template(folder),
+        template=template,
+        uses=frozenset(word for code in CODE.findall(template) for word in WORD.findall(code)),
         info=_info(config, family, parameters),
     )
 
@@ -124,6 +134,9 @@ def _template(folder: Path) -> str:
     if file.is_file():
         return file.read_text(encoding="utf-8", errors="replace")
     template = _object(folder / "tokenizer_config.json").get("chat_template")
+    if isinstance(template, list):  # several, by name
+        named = {entry["name"]: entry["template"] for entry in template}
+        template = named.get("tool_use") or named.get("default")
     return template if isinstance(template, str) else ""
 
 

@@ -15,6 +15,11 @@ from ovapi.models import Model
 NEVER = "9999-12-31T23:59:59Z"
 MILLION = 10**6
 BILLION = 10**9
+CAPABILITIES = {
+    "tools": ("tools", {"tools"}),
+    "thinking": ("think", {"enable_thinking", "reasoning_effort"}),
+}
+"""Each with the parameter that asks for it, and the variables by which chat templates know it."""
 
 
 class CardHandler(OllamaHandler):
@@ -49,7 +54,17 @@ class Show(CardHandler):
         if name is None:
             raise InvalidRequest("model is required", param="model")
         model = self.model(name)
-        self.write_json(_shown(model, await self.card(model)))
+        card = await self.card(model)
+        self.write_json({**_shown(model, card), "capabilities": self._capabilities(card)})
+
+    def _capabilities(self, card: ModelCard) -> list[str]:
+        """What the chat template knows and /api/chat takes."""
+        taken = self.services.schemas["ollama/chat_request"]["properties"]
+        return ["completion"] + [
+            name
+            for name, (parameter, variables) in CAPABILITIES.items()
+            if variables & card.uses and taken[parameter].get("x-support") != "refused"
+        ]
 
 
 class Version(OllamaHandler):
@@ -93,7 +108,6 @@ def _shown(model: Model, card: ModelCard) -> dict[str, Any]:
         "template": card.template,
         "details": _details(model, card),
         "model_info": dict(card.info),
-        "capabilities": ["completion"],
         "modified_at": timestamp(card.modified),
     }
 

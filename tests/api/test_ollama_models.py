@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,17 @@ def test_a_template_in_a_file_of_its_own_wins(folder: Path) -> None:
     assert read_card(folder).template == "{{ own }}"
 
 
+def test_a_template_made_for_tools_wins_over_the_default(folder: Path) -> None:
+    templates = [
+        {"name": "default", "template": "{{ messages }}"},
+        {"name": "tool_use", "template": "tools! {%- if enable_thinking %}{{ tools|tojson }}"},
+    ]
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
+    card = read_card(folder)
+    assert card.template == templates[1]["template"]
+    assert card.uses == {"if", "enable_thinking", "tools", "tojson"}
+
+
 def test_the_digest_tells_models_apart(folder: Path, tmp_path: Path) -> None:
     first = read_card(folder).digest
     (folder / "config.json").write_text(json.dumps({**CONFIG, "hidden_size": 1025}))
@@ -126,6 +138,19 @@ async def test_show(api: Api, body: dict[str, Any]) -> None:
     SCHEMAS.validate("ollama/show_response", answer)
     assert answer["capabilities"] == ["completion"]
     assert "temperature                    0.7" in answer["parameters"]
+
+
+async def test_show_tells_what_the_template_knows_and_we_take(
+    api: Api, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "chat_template.jinja").write_text("{% if enable_thinking %}{{ tools }}{% endif %}")
+    monkeypatch.setattr(api.model, "config", replace(api.model.config, path=folder))
+    schema = api.app.services.schemas["ollama/chat_request"]["properties"]["tools"]
+    async with api.client() as client:
+        for support, tools in (("refused", []), ("full", ["tools"])):
+            monkeypatch.setitem(schema, "x-support", support)
+            answer = (await client.post("/api/show", json={"model": "demo"})).json()
+            assert answer["capabilities"] == ["completion", *tools, "thinking"]
 
 
 async def test_show_of_nothing(api: Api) -> None:

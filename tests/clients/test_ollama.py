@@ -172,7 +172,7 @@ def test_show(client: ollama.Client) -> None:
     assert shown.modelinfo["llama.context_length"] == 4096
     assert shown.modelinfo["general.parameter_count"] > 3_000_000
     assert "message" in (shown.template or "")
-    assert shown.capabilities == ["completion"]
+    assert shown.capabilities == ["completion", "thinking"]
 
 
 def test_ps(client: ollama.Client) -> None:
