@@ -8,6 +8,8 @@ referencing          jsonschema's registry, kept empty so that no $ref is ever f
 pyyaml               reads config.yaml
 jinja2               renders the models' own chat templates, sandboxed
 prometheus_client    keeps the figures of GET /metrics and writes them in Prometheus' format
+
+With the extra `otel`, OpenTelemetry's SDK makes traces and its exporter sends them to a collector.
 """
 
 from pathlib import Path
@@ -17,6 +19,8 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version: dict[str, str] = {}
 exec((here / "ovapi" / "__init__.py").read_text(encoding="utf-8"), version)
+
+OTEL = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http>=1.30,<2"]
 
 setup(
     name="ovapi",
@@ -52,7 +56,10 @@ setup(
             "psutil>=6,<8",
             "openapi-spec-validator>=0.7,<1",
             "trustme>=1,<2",
+            *OTEL,
         ],
+        # traces of generations, for a collector
+        "otel": OTEL,
         # throws requests at the server that its OpenAPI document allows, and some that it does not
         "fuzz": ["schemathesis>=4,<5"],
         "lint": ["ruff>=0.17,<0.18", "mypy>=2,<3", "types-PyYAML", "types-jsonschema"],

@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 
 from ovapi.api.access_log import log_access, status_of
 from ovapi.api.base import VERBS, ApiHandler
+from ovapi.api.generation import GenerationHandler
 from ovapi.api.health import Health
 from ovapi.api.index import Documentation, Favicon, Index, OpenApi
 from ovapi.api.metrics import MetricsPage
@@ -32,6 +33,7 @@ from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
 from ovapi.schema import Schemas
+from ovapi.tracing import Tracing
 
 # OpenVINO Model Server has OpenAI's paths under /v3
 ROUTES = [
@@ -67,7 +69,12 @@ class Application(tornado.web.Application):
     """
 
     def __init__(
-        self, config: Config, registry: ModelRegistry, schemas: Schemas, executor: Executor
+        self,
+        config: Config,
+        registry: ModelRegistry,
+        schemas: Schemas,
+        executor: Executor,
+        tracing: Tracing | None = None,
     ) -> None:
         self.metrics = Metrics()
         for model in registry:
@@ -76,6 +83,7 @@ class Application(tornado.web.Application):
         limits = Limits(config.limits)
         self.services = Services(config, registry, schemas, executor, origins, self.metrics, limits)
         self._routes = route_names()
+        self._tracing = tracing
         super().__init__(
             ROUTES,
             default_handler_class=UnknownPath,
@@ -85,10 +93,13 @@ class Application(tornado.web.Application):
 
     def _request_ended(self, handler: RequestHandler) -> None:
         log_access(handler)
+        route = self._routes.get(type(handler), "other")
+        if self._tracing is not None and isinstance(handler, GenerationHandler):
+            self._tracing.ended(handler, route)
         method = handler.request.method
         refusal = handler.refusal if isinstance(handler, ApiHandler) else None
         self.metrics.http_request(
-            route=self._routes.get(type(handler), "other"),
+            route=route,
             method=method if method in (*VERBS, "OPTIONS") else "other",
             model=getattr(handler, "model_name", ""),
             status=status_of(handler),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ovapi.yaml_document import ConfigError, YamlDocument
 MODEL_FILE = "openvino_model.xml"
 CREDENTIAL = "ovapi-keys"
 """The name of the systemd credential that holds keys, one a line."""
+OPENTELEMETRY = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 FIRST_SOCKET = 3
 """The file descriptor of the first socket that systemd passes."""
 
@@ -80,6 +82,14 @@ class LoggingConfig:
     level: str = "INFO"
     format: str = "auto"
     prompts: bool = False
+
+
+@dataclass(frozen=True)
+class TracingConfig:
+    """Where OpenTelemetry's spans go, by OTLP over HTTP, and the share of the traces to take."""
+
+    endpoint: str
+    sample: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ class Config:
     keys: Keyring = field(default_factory=Keyring)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
+    tracing: TracingConfig | None = None
 
 
 def load(path: Path | None, host: str | None = None, port: int | None = None) -> Config:
@@ -190,6 +201,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
         keys=keys,
         limits=_limits(document, keys),
         service=_service(os.environ),
+        tracing=_tracing(document),
     )
 
 
@@ -227,6 +239,23 @@ def _service(environment: Mapping[str, str]) -> ServiceConfig:
         sockets=int(environment.get("LISTEN_FDS", "0")) if passed else 0,
         watchdog_seconds=int(watchdog) / 1e6 if watchdog else None,
     )
+
+
+def _tracing(document: YamlDocument) -> TracingConfig | None:
+    if "tracing" not in document.data:
+        return None
+    if not _has_opentelemetry():
+        problem = "needs OpenTelemetry, which is not installed: pip install 'ovapi[otel]'"
+        raise ConfigError(document.error(("tracing",), problem))
+    return TracingConfig(**document.data["tracing"])
+
+
+def _has_opentelemetry() -> bool:
+    """Whether the packages of the extra `otel` are there; this imports none of them."""
+    try:
+        return all(map(find_spec, OPENTELEMETRY))
+    except ModuleNotFoundError:
+        return False
 
 
 def _keys(document: YamlDocument, base: Path) -> Keyring:

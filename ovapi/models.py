@@ -173,6 +173,7 @@ class Model:
         trace, load = self.observer.begin(request), load_of(request, self._context)
         slot = Slot(request, call, request.choices, trace, load, deliver)
         self._open[request.id] = slot
+        call.stream.timelines.append(trace.timeline)
         self._line.add(call.caller, request.id, slot)
 
     @property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from ovapi.core import Event, GenerateRequest
+from ovapi.timeline import Timeline
 
 
 class Trace(Protocol):
@@ -12,6 +14,9 @@ class Trace(Protocol):
 
     `event` comes with every event, so with every token: it must cost next to nothing.
     """
+
+    @property
+    def timeline(self) -> Timeline: ...
 
     def event(self, event: Event) -> None: ...
 
@@ -27,6 +32,9 @@ class Observer(Protocol):
 
 
 class NoTrace:
+    def __init__(self) -> None:
+        self.timeline = Timeline(time.monotonic())
+
     def event(self, event: Event) -> None:
         """Nobody wants to know."""
 
@@ -38,7 +46,4 @@ class NoObserver:
     """Stands where nobody watches."""
 
     def begin(self, request: GenerateRequest) -> Trace:
-        return _NO_TRACE
-
-
-_NO_TRACE = NoTrace()
+        return NoTrace()

@@ -54,6 +54,8 @@ def _left(config: Config, new: Config) -> Iterator[str]:
     yield from _differences("logging", config.logging, new.logging)
     if config.compile_cache != new.compile_cache:
         yield "compile_cache"
+    if config.tracing != new.tracing:
+        yield "tracing"
     for taken, model in zip(config.models, new.models, strict=True):
         yield from _differences(f"models: {model.name}", taken, model)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Histogram
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Started
+from ovapi.timeline import Timeline
 
 Families = Mapping[str, Histogram]
 
@@ -42,16 +43,13 @@ class RequestMetrics:
 class RequestTrace:
     """One engine request; see `ovapi.observer.Trace`."""
 
-    __slots__ = ("_beams", "_begun", "_first", "_later", "_metrics", "_open", "_started", "_tokens")
+    __slots__ = ("_beams", "_later", "_metrics", "_open", "timeline")
 
     def __init__(self, metrics: RequestMetrics, request: GenerateRequest) -> None:
         self._metrics = metrics
         self._beams = request.sampling.beams is not None
         self._open = request.choices
-        self._begun = time.monotonic()
-        self._started: float | None = None
-        self._first: float | None = None
-        self._tokens = 0
+        self.timeline = Timeline(time.monotonic())
         self._later = 0  # tokens that came after the first time that any came
 
     def event(self, event: Event) -> None:
@@ -61,11 +59,13 @@ class RequestTrace:
         elif isinstance(event, Finished):
             self._finish(event)
         elif isinstance(event, Accepted):
+            self.timeline.prompt_tokens = event.prompt_tokens
             self._metrics.prompt_tokens += event.prompt_tokens
             self._metrics.observe("request_prompt_tokens", event.prompt_tokens)
         elif isinstance(event, Started):
-            self._started = event.at
-            self._metrics.observe("request_queue_time_seconds", event.at - self._begun)
+            self.timeline.started = event.at
+            waited = event.at - self.timeline.begun
+            self._metrics.observe("request_queue_time_seconds", waited)
         elif isinstance(event, Failed):
             self._fail(event)
 
@@ -74,23 +74,25 @@ class RequestTrace:
 
     def _fail(self, event: Failed) -> None:
         """A request that could not be served as it was has not come to any end."""
+        self.timeline.error = event.error.code or event.error.type
         if event.error.status < 500:
-            self._metrics.ended("refused")
+            self._close("refused")
         else:
             self._end("error")
 
     def _take(self, tokens: int) -> None:
+        timeline = self.timeline
         self._metrics.generation_tokens += tokens
-        self._tokens += tokens
-        if self._first is not None:
+        timeline.tokens += tokens
+        if timeline.first_token is not None:
             if not self._beams:
                 self._metrics.accepted_tokens += tokens - 1
             self._later += tokens
             return
-        self._first = time.monotonic()
-        self._metrics.observe("time_to_first_token_seconds", self._first - self._begun)
-        if self._started is not None:
-            self._metrics.observe("request_prefill_time_seconds", self._first - self._started)
+        timeline.first_token = now = time.monotonic()
+        self._metrics.observe("time_to_first_token_seconds", now - timeline.begun)
+        if timeline.started is not None:
+            self._metrics.observe("request_prefill_time_seconds", now - timeline.started)
 
     def _finish(self, event: Finished) -> None:
         self._open -= 1
@@ -105,16 +107,24 @@ class RequestTrace:
 
     def _decoded(self) -> None:
         """A beam search gives its tokens all at once, which tells nothing about a token."""
-        if self._first is None or not self._later or self._beams:
+        first = self.timeline.first_token
+        if first is None or not self._later or self._beams:
             return
-        seconds = time.monotonic() - self._first
+        seconds = time.monotonic() - first
         self._metrics.observe("request_decode_time_seconds", seconds)
         self._metrics.observe("request_time_per_output_token_seconds", seconds / self._later)
 
     def _end(self, reason: str) -> None:
-        now = time.monotonic()
-        self._metrics.observe("e2e_request_latency_seconds", now - self._begun)
-        if self._started is not None:
-            self._metrics.observe("request_inference_time_seconds", now - self._started)
-        self._metrics.observe("request_generation_tokens", self._tokens)
+        now = self._close(reason)
+        self._metrics.observe("e2e_request_latency_seconds", now - self.timeline.begun)
+        if self.timeline.started is not None:
+            seconds = now - self.timeline.started
+            self._metrics.observe("request_inference_time_seconds", seconds)
+        self._metrics.observe("request_generation_tokens", self.timeline.tokens)
+
+    def _close(self, reason: str) -> float:
+        """The end, whatever it is; its moment."""
+        self.timeline.ended = now = time.monotonic()
+        self.timeline.reason = reason
         self._metrics.ended(reason)
+        return now

@@ -34,6 +34,7 @@ from ovapi.reload import merge
 from ovapi.schema import Schemas
 from ovapi.service import Service
 from ovapi.stream import Bridge
+from ovapi.tracing import Tracing
 from ovapi.yaml_document import ConfigError
 
 log = logging.getLogger("ovapi.server")
@@ -56,7 +57,8 @@ class Server:
         self.fleet = Fleet(config, self.executor, Bridge(IOLoop.current()).post)
         self.fleet.on_change = self._model_changed
         registry = self.fleet.registry
-        self.app = Application(config, registry, Schemas(), self.executor)
+        self.tracing = Tracing(config.tracing) if config.tracing is not None else None
+        self.app = Application(config, registry, Schemas(), self.executor, self.tracing)
         self._lag = LoopLag(self.app.metrics.loop_lag)
         watchdog = config.service.watchdog_seconds
         self.service = Service(Notifier(config.service.notify), registry, watchdog)
@@ -179,6 +181,8 @@ class Server:
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.service.close()
+        if self.tracing is not None:
+            await self.tracing.close()
         log.info("stopped")
 
 

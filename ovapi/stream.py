@@ -16,6 +16,7 @@ from tornado.ioloop import IOLoop
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Sink, Started, Usage
 from ovapi.errors import DeadlineExceeded
+from ovapi.timeline import Timeline
 
 
 class Bridge:
@@ -50,6 +51,8 @@ class EventStream:
         self._deadline: asyncio.TimerHandle | None = None
         self.started = 0
         """How many engine requests behind it an engine has got."""
+        self.timelines: list[Timeline] = []
+        """Of each engine request behind it."""
 
     @property
     def ended(self) -> bool:

@@ -21,19 +21,22 @@ API = VOCABULARY | {
     "ovapi.documentation",
     "ovapi.endpoints",
     "ovapi.limits",
+    "ovapi.logs",
     "ovapi.metrics",
     "ovapi.models",
     "ovapi.openapi",
     "ovapi.origin",
     "ovapi.schema",
     "ovapi.stream",
+    "ovapi.timeline",
 }
 ENGINE = VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.logs"}
 
 ALLOWED = {
     "core": {"ovapi.errors"},
     "errors": set(),
-    "stream": VOCABULARY,
+    "stream": VOCABULARY | {"ovapi.timeline"},
+    "timeline": set(),
     "keywords": {"ovapi.violation"},
     "long_arrays": {"ovapi.violation"},
     "schema": {"ovapi.keywords", "ovapi.long_arrays", "ovapi.violation"},

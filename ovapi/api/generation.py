@@ -24,6 +24,7 @@ from ovapi.api.transcript import Transcript
 from ovapi.core import Accepted, Event, Failed, GenerateRequest
 from ovapi.models import Model
 from ovapi.stream import EventStream
+from ovapi.timeline import Timeline
 
 log = logging.getLogger("ovapi.api")
 
@@ -40,6 +41,13 @@ class GenerationHandler(ApiHandler):
         self._arrival = asyncio.get_running_loop().time()
         self._events: EventStream | None = None
         self._transcript: Transcript | None = None
+        self.asked: dict[str, Any] = {}
+        self.requests: Sequence[GenerateRequest] = ()
+
+    @property
+    def timelines(self) -> Sequence[Timeline]:
+        """Of each of `requests`, as far as the model has taken them."""
+        return self._events.timelines if self._events is not None else ()
 
     def on_connection_close(self) -> None:
         """Cancels what the engine has in hand for this client."""
@@ -48,10 +56,10 @@ class GenerationHandler(ApiHandler):
         super().on_connection_close()
 
     async def read_json(self, schema: str) -> dict[str, Any]:
-        body = await super().read_json(schema)
+        self.asked = await super().read_json(schema)
         if self.services.config.logging.prompts:
-            self._transcript = Transcript(body)
-        return body
+            self._transcript = Transcript(self.asked)
+        return self.asked
 
     async def generate(
         self,
@@ -69,6 +77,7 @@ class GenerationHandler(ApiHandler):
         if self.gone:
             return
         requests = [replace(request, http_id=self.request_id) for request in requests]
+        self.requests = requests
         events = self._events = model.generate(requests, self.caller)
         events.end_at(self._arrival + self._patience(timeout))
         if self._transcript is None:

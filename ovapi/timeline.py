@@ -1,0 +1,23 @@
+"""Timeline: when what became of one engine request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Moments of time.monotonic(), None where there was none (yet).
+
+    `reason` is how it ended: stop, length, abort (the client left), error or refused; `error` the
+    code of its error.
+    """
+
+    begun: float
+    started: float | None = None
+    first_token: float | None = None
+    ended: float | None = None
+    prompt_tokens: int = 0
+    tokens: int = 0
+    reason: str = ""
+    error: str = ""
