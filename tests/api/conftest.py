@@ -73,7 +73,7 @@ def limits() -> ServerConfig:
 @pytest.fixture
 def api(io_loop: IOLoop, keys: Keyring, limits: ServerConfig) -> Iterator[Api]:
     model_config = ModelConfig("demo", Path("demo"), aliases=("gpt-4o",), max_queued=8)
-    config = Config(limits, LoggingConfig(), (model_config,), "demo", None, keys)
+    config = Config(limits, LoggingConfig(), (model_config,), "demo", None, keys=keys)
     engine = FakeEngine()
     model = Model(model_config, engine)
     executor = ThreadPoolExecutor(4)

@@ -266,4 +266,4 @@ async def test_a_stalled_reader_that_leaves_is_forgotten(api: Api) -> None:
         await begin_flood(api, slow)
     await until(lambda: api.engine.cancelled)
     await until(lambda: api.app.active == 0)
-    assert not [task for task in asyncio.all_tasks() if "_execute" in repr(task.get_coro())]
+    await until(lambda: not any("_execute" in repr(one.get_coro()) for one in asyncio.all_tasks()))
