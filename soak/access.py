@@ -21,7 +21,11 @@ from tests.prompts import GREETING, chat
 from tests.server_process import DEMO, ROOT
 from tests.talk import CHAT
 
-KEYS = {"alice": "a-very-secret-key-of-alice", "bob": "b-very-secret-key-of-bob"}
+KEYS = {
+    "alice": "a-very-secret-key-of-alice",
+    "bob": "b-very-secret-key-of-bob",
+    "carol": "c-key-of-carol",
+}
 GUARDED = {"auth": {"keys_env": "SOAK_KEYS"}}
 ENVIRONMENT = {**os.environ, "SOAK_KEYS": ",".join(f"{n} {key}" for n, key in KEYS.items())}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -96,6 +100,37 @@ async def _times(arena: Arena, key: str) -> float:
             await raw.response()
             seconds.append(time.perf_counter() - start)
     return statistics.median(seconds)
+
+
+@case(1, "A key with a hundred requests beside one with a single one", alone=True)
+async def fairness(ground: Ground) -> str:
+    """And a third, whose limits let two in at a time."""
+    limits = {"keys": {"carol": {"concurrent": 2}}}
+    async with ground.start({**GUARDED, "limits": limits}, env=ENVIRONMENT) as arena:
+
+        async def ask(name: str, text: str) -> tuple[int, float]:
+            start = time.perf_counter()
+            headers = {"X-Api-Key": KEYS[name]}
+            response = await arena.client.post(CHAT, json=chat(text), headers=headers)
+            if response.status_code != 200:
+                check_error(response, 429)
+                assert int(response.headers["Retry-After"]) > 0
+            return response.status_code, time.perf_counter() - start
+
+        crowd = [asyncio.create_task(ask("alice", "Count to 12.")) for _ in range(100)]
+        await asyncio.sleep(0.5)
+        carol = await asyncio.gather(*(ask("carol", GREETING) for _ in range(10)))
+        single = await ask("bob", GREETING)
+        everybody = await asyncio.gather(*crowd)
+    assert single[0] == 200
+    assert {status for status, _ in everybody} == {200}
+    assert [status for status, _ in carol].count(200) == 2
+    slowest = max(seconds for _, seconds in everybody)
+    assert single[1] < slowest / 2
+    return (
+        f"the single one took {single[1]:.1f} s, the last of the hundred {slowest:.1f} s; "
+        "8 of 10 refused to a key that may have 2 at a time"
+    )
 
 
 @case(28, "A foreign Host or Origin", quick=True)

@@ -21,8 +21,9 @@ from tests.talk import client_of, text_of
 
 SLOWEST_HEALTH = 1.0
 """Seconds; the aim is 0.1, but the machine has others on it."""
-GROWTH_MIB = 64.0
-"""What the allocators of both processes may keep after a case."""
+SERVER_MIB, ENGINE_MIB = 64.0, 192.0
+"""What each may keep after a case: allocators do, the prefix cache fills up, and OpenVINO keeps the
+kernels that it compiles for new shapes. Whether that ends is what the mixed load shows."""
 SETTLE_SECONDS = 10.0
 
 
@@ -140,8 +141,8 @@ async def settled(server: ServerProcess, before: Footprint) -> Footprint:
     """The footprint once it is that of before, within a margin. Slots must be free at once."""
     await asyncio.to_thread(server.wait_idle, seconds=2)
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (now := Footprint.of(server)).excess(before, GROWTH_MIB):
-        assert time.monotonic() < deadline, now.excess(before, GROWTH_MIB)
+    while (now := Footprint.of(server)).excess(before, SERVER_MIB, ENGINE_MIB):
+        assert time.monotonic() < deadline, now.excess(before, SERVER_MIB, ENGINE_MIB)
         await asyncio.sleep(0.1)
     return now
 

@@ -31,12 +31,12 @@ class Footprint:
             sum(child.num_fds() for child in children),
         )
 
-    def excess(self, base: Footprint, mib: float) -> str:
-        """What is more than at the baseline by more than `mib`, or by any file descriptor."""
+    def excess(self, base: Footprint, server: float, engines: float) -> str:
+        """What is more than at the baseline, by more than so many MiB or any file descriptor."""
         found = []
-        if self.server > base.server + mib:
+        if self.server > base.server + server:
             found.append(f"the server has {self.server - base.server:.0f} MiB more")
-        if self.engines > base.engines + mib:
+        if self.engines > base.engines + engines:
             found.append(f"the engine has {self.engines - base.engines:.0f} MiB more")
         if self.descriptors > base.descriptors:
             found.append(f"the server has {self.descriptors - base.descriptors} descriptors more")

@@ -102,7 +102,11 @@ ACTS: tuple[tuple[Act, int], ...] = (
 """What a client may do, and how often."""
 
 
-@case(15, "Mixed load", config=only_demo(cache={"size": "32MB"}))
+SMALL = only_demo(cache={"size": "32MB"}, properties={"CPU_RUNTIME_CACHE_CAPACITY": 16})
+"""Caches that are full soon: by default OpenVINO keeps the kernels of the last 5,000 shapes."""
+
+
+@case(15, "Mixed load", config=SMALL)
 async def mixed_load(arena: Arena) -> str:
     seconds = arena.options.minutes * 60
     end = time.monotonic() + seconds

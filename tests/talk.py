@@ -14,7 +14,7 @@ CHAT = "/v1/chat/completions"
 def client_of(url: str, **options: Any) -> httpx.AsyncClient:
     """A client with as many connections as it wants."""
     limits = httpx.Limits(max_connections=None)
-    return httpx.AsyncClient(base_url=url, timeout=120, limits=limits, **options)
+    return httpx.AsyncClient(base_url=url, timeout=300, limits=limits, **options)
 
 
 async def deltas(client: httpx.AsyncClient, body: dict[str, Any]) -> AsyncIterator[str]:
