@@ -19,8 +19,8 @@ from tests.prompts import LONG, SURE, chat
 from tests.server_process import ServerProcess
 from tests.talk import client_of, text_of
 
-SLOWEST_HEALTH = 1.0
-"""Seconds; the aim is 0.1, but the machine has others on it."""
+SLOW_HEALTH, SLOWEST_HEALTH = 1.0, 3.0
+"""Seconds, for 99 of a hundred answers and for all; the aim is 0.1, but machines have other work."""
 SERVER_MIB, ENGINE_MIB = 64.0, 192.0
 """What each may keep after a case: allocators do, the prefix cache fills up, and OpenVINO keeps the
 kernels that it compiles for new shapes. Whether that ends is what the mixed load shows."""
@@ -133,8 +133,9 @@ def check_period(period: Period) -> None:
     assert not period.wrong, f"the neighbour's answer was wrong: {period.wrong[0]}"
     assert not period.unhealthy, f"/health failed: {period.unhealthy[0]}"
     assert period.answers or period.refused, "the neighbour got no answer"
-    worst = max(period.health)
-    assert worst < SLOWEST_HEALTH, f"/health took {worst:.2f} s"
+    assert max(period.health) < SLOWEST_HEALTH, f"/health took {max(period.health):.2f} s"
+    usual = percentile(period.health, 99)
+    assert usual < SLOW_HEALTH, f"/health takes {usual:.2f} s"
 
 
 async def settled(server: ServerProcess, before: Footprint) -> Footprint:
