@@ -63,8 +63,7 @@ ROUTES = [
 class Application(tornado.web.Application):
     """The HTTP side of one server; it owns nothing that must be closed.
 
-    Serve it with ``HTTPServer(app, max_header_size=…, body_timeout=…, idle_connection_timeout=…)``.
-    `HTTPServer`'s own `max_body_size` does not count: the handlers keep `server.max_body_bytes`
+    Serve it with an `ovapi.connections.HttpServer`. The handlers keep `server.max_body_bytes`
     themselves, to answer 413.
     """
 

@@ -44,7 +44,10 @@ class ServerConfig:
     keepalive_seconds: float = 15.0
     max_body_bytes: int = 16 * 1024 * 1024
     max_header_bytes: int = 64 * 1024
+    max_connections: int = 2048
+    header_timeout: float = 20.0
     body_timeout: float = 60.0
+    write_timeout: float = 60.0
     idle_timeout: float = 300.0
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()

@@ -21,6 +21,7 @@
         ├── ModelLoading              code model_loading
         ├── ModelFailed               code model_failed
         ├── QueueTimeout              code queue_timeout
+        ├── TooManyConnections        code too_many_connections
         └── Draining                  code server_draining
 
 Errors are raised where they are known and mapped to bytes once, by the dialect. A message never
@@ -163,6 +164,10 @@ class ModelLoading(Unavailable):
 class ModelFailed(Unavailable):
     code = "model_failed"
     retry_after = 30
+
+
+class TooManyConnections(Unavailable):
+    code = "too_many_connections"
 
 
 class QueueTimeout(Unavailable):

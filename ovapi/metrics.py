@@ -79,7 +79,9 @@ class Metrics:
             ("route", "method", "model_name", "status"),
         )
         self._refused = self._counter(
-            "requests_refused", "HTTP requests answered with an error, by its code.", ("reason",)
+            "requests_refused",
+            "HTTP requests answered with an error, by its code, and connections turned away.",
+            ("reason",),
         )
         self._lag = self._histogram("loop_lag_seconds", LAG, "Delay of the event loop.")
         self._registry.register(self)
@@ -116,7 +118,10 @@ class Metrics:
     ) -> None:
         self._http.labels(route, method, model, str(status)).inc()
         if refusal is not None:
-            self._refused.labels(refusal).inc()
+            self.refused(refusal)
+
+    def refused(self, reason: str) -> None:
+        self._refused.labels(reason).inc()
 
     def loop_lag(self, seconds: float) -> None:
         self._lag.observe(seconds)

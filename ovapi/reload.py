@@ -13,7 +13,16 @@ from typing import Any
 
 from ovapi.config import Config
 
-SERVER = {"drain_seconds", "keepalive_seconds", "max_body_bytes", "cors_origins", "allowed_hosts"}
+SERVER = {
+    "drain_seconds",
+    "keepalive_seconds",
+    "max_body_bytes",
+    "max_connections",
+    "header_timeout",
+    "write_timeout",
+    "cors_origins",
+    "allowed_hosts",
+}
 LOGGING = {"level", "prompts"}
 MODEL = {"max_queued", "queue_seconds", "max_tokens_in_flight", "aliases", "defaults"}
 """The fields that can change; every other one needs a restart."""

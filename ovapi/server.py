@@ -18,13 +18,13 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
 from ovapi import __version__
 from ovapi.app import Application
 from ovapi.config import FIRST_SOCKET, Config, ModelConfig, TlsConfig
+from ovapi.connections import HttpServer
 from ovapi.engine.base import EngineState
 from ovapi.fleet import Fleet
 from ovapi.loop_lag import LoopLag
@@ -38,6 +38,11 @@ from ovapi.tracing import Tracing
 from ovapi.yaml_document import ConfigError
 
 log = logging.getLogger("ovapi.server")
+
+
+BACKLOG = 1024
+"""Connections that wait to be accepted; more of them at once would have to try again a second
+later."""
 
 
 class Server:
@@ -71,16 +76,10 @@ class Server:
         self.app.metrics.engine_state(entry.name, state)
         self.service.changed()
 
-    def _http_server(self) -> HTTPServer:
+    def _http_server(self) -> HttpServer:
         limits = self.config.server
-        return HTTPServer(
-            self.app,
-            max_header_size=limits.max_header_bytes,
-            max_body_size=limits.max_body_bytes,
-            idle_connection_timeout=limits.idle_timeout,
-            body_timeout=limits.body_timeout,
-            ssl_options=_ssl_context(limits.tls) if limits.tls else None,
-        )
+        context = _ssl_context(limits.tls) if limits.tls else None
+        return HttpServer(self.app, limits, self.app.metrics.refused, context)
 
     async def run(self) -> None:
         """Serve until a signal, then drain and stop. Raises OSError if the port is taken."""
@@ -100,7 +99,8 @@ class Server:
         """Those that systemd has opened for us, or our own."""
         passed = self.config.service.sockets
         if not passed:
-            return bind_sockets(self.config.server.port, self.config.server.host)
+            server = self.config.server
+            return bind_sockets(server.port, server.host, backlog=BACKLOG)
         sockets = [socket.socket(fileno=FIRST_SOCKET + number) for number in range(passed)]
         for one in sockets:
             one.setblocking(False)
@@ -142,6 +142,7 @@ class Server:
         self.config = reload.config
         self.fleet.take_over(self.config, self.app.metrics)
         self.app.configure(self.config)
+        self.http.configure_limits(self.config.server)
         logging.getLogger().setLevel(self.config.logging.level)
         log.info("the configuration has been read again: %d keys", len(self.config.keys))
         for path in reload.left:

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from ovapi.app import Application
 from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
+from ovapi.connections import HttpServer
 from ovapi.core import GenerateRequest, Sink
 from ovapi.models import Model, ModelRegistry
 from ovapi.schema import Schemas
@@ -47,7 +47,8 @@ async def serve(arguments: list[str]) -> int:
     config = Config(ServerConfig(), LoggingConfig(), (MODEL,), MODEL.name, None)
     registry = ModelRegistry([Model(MODEL, TalkingEngine())], MODEL.name)
     with ThreadPoolExecutor(4) as executor:
-        server = HTTPServer(Application(config, registry, Schemas(), executor))
+        app = Application(config, registry, Schemas(), executor)
+        server = HttpServer(app, config.server, app.metrics.refused)
         listening, port = bind_unused_port()
         server.add_socket(listening)
         url = f"http://127.0.0.1:{port}/openapi.json"

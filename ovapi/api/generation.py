@@ -11,10 +11,9 @@ Failed                               an event in the dialect's form; the stream 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -26,15 +25,11 @@ from ovapi.models import Model
 from ovapi.stream import EventStream
 from ovapi.timeline import Timeline
 
-log = logging.getLogger("ovapi.api")
-
 
 class GenerationHandler(ApiHandler):
     """A handler that answers with generated text."""
 
     metered = True
-    stall_seconds: ClassVar[float] = 60.0
-    """A reader that has not taken what waits for it within so long is dropped."""
 
     def initialize(self) -> None:
         super().initialize()
@@ -158,24 +153,16 @@ class GenerationHandler(ApiHandler):
         self.connection.stream.set_nodelay(True)
 
     async def _send(self, data: bytes) -> None:
-        """Write, and wait if the client does not read as fast; drop it if it does not read at all.
+        """Write, and wait if the client does not read as fast. One that does not read at all is
+        dropped by the server.
 
         What the kernel has taken whole needs no waiting, which is nearly every write.
         """
         if not data or self.gone:
             return
         flushed = self._put(data)
-        if flushed is None or not self.connection.stream.writing():
-            return
-        try:
-            await asyncio.wait_for(flushed, self.stall_seconds)
-        except TimeoutError:
-            fields = {"request": self.request_id, "answer": self.answer_id}
-            log.warning(
-                "request %s dropped: its client does not read",
-                self.request_id, extra={"fields": fields},
-            )  # fmt: skip
-            self.connection.stream.close()
+        if flushed is not None and self.connection.stream.writing():
+            await flushed
 
     def _put(self, data: bytes) -> Awaitable[None] | None:
         """Write a part of the body; None if the kernel has taken all of it.

@@ -10,19 +10,21 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 
 from ovapi.app import Application
 from ovapi.auth import Keyring
 from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
+from ovapi.connections import HttpServer
 from ovapi.models import Model, ModelRegistry
 from ovapi.schema import Schemas
 from tests.api.fake_engine import FakeEngine
 
 SCHEMAS = Schemas()
-LIMITS = ServerConfig(keepalive_seconds=0.1, max_body_bytes=1_000_000, body_timeout=0.5)
+LIMITS = ServerConfig(
+    keepalive_seconds=0.1, max_body_bytes=1_000_000, max_header_bytes=16_384, body_timeout=0.5
+)
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Api:
     engine: FakeEngine
     model: Model
     port: int
+    server: HttpServer
 
     @property
     def url(self) -> str:
@@ -78,10 +81,10 @@ def api(io_loop: IOLoop, keys: Keyring, limits: ServerConfig) -> Iterator[Api]:
     model = Model(model_config, engine)
     executor = ThreadPoolExecutor(4)
     app = Application(config, ModelRegistry([model], "demo"), SCHEMAS, executor)
-    server = HTTPServer(app, max_header_size=16_384, body_timeout=limits.body_timeout)
+    server = HttpServer(app, limits, app.metrics.refused)
     listening, port = bind_unused_port()
     io_loop.run_sync(lambda: server.add_socket(listening))
-    yield Api(app, engine, model, port)
+    yield Api(app, engine, model, port, server)
     server.stop()
     io_loop.run_sync(server.close_all_connections)
     executor.shutdown()

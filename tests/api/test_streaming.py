@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ovapi.api.generation import GenerationHandler
 from ovapi.core import Accepted, Delta, Failed, Finished, TokenLogprob, Usage
 from ovapi.errors import ContextLengthExceeded, EngineFailed
 from tests.api.bodies import CHAT, chat
@@ -253,10 +253,11 @@ async def test_a_slow_reader_holds_back_nobody(api: Api) -> None:
         assert received.count(b'"finish_reason":"stop"') == 1
 
 
-async def test_a_reader_that_stalls_is_dropped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(GenerationHandler, "stall_seconds", 0.1)
+async def test_a_reader_that_stalls_is_dropped(api: Api) -> None:
     async with connect(api.port) as slow:
         await begin_flood(api, slow)
+        limits = replace(api.app.services.config.server, write_timeout=0.1)
+        api.server.configure_limits(limits)
         await until(lambda: api.engine.cancelled)
         await until(lambda: api.app.active == 0)
 

@@ -1,0 +1,262 @@
+"""HttpServer: Tornado's, with bounds on how many connections there are and how slow they may be.
+
+A connection is idle until a request's headers have come whole, then it is receiving the body, then
+answering. Where one too many comes, the connection that has been idle for longest is closed for it,
+or else the one that has been receiving for longest; if all are being answered, the new one gets a
+503. So whoever opens connections and does nothing with them keeps nobody out.
+
+Tornado itself closes a connection that has been idle for `idle_timeout`, or receiving for
+`body_timeout`. Here those are closed whose headers have begun and do not end, and those whose
+client does not take what there is for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.http1connection import HTTP1ServerConnection
+from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import IOStream, SSLIOStream
+
+from ovapi.api.failure import openai_error
+from ovapi.api.json_text import encode_json
+from ovapi.config import ServerConfig
+from ovapi.errors import TooManyConnections
+
+log = logging.getLogger("ovapi.connections")
+
+SEND_BYTES = 128 * 1024
+"""What the kernel may hold for a client, twice over; left alone it takes megabytes for one that
+does not read, and so hides it."""
+LOOK_SECONDS = 1.0
+"""How often connections are looked at, at least."""
+SPARE_FILES = 256
+"""File descriptors for all else."""
+MOST_REFUSALS = 64
+"""Refused connections that are kept open for a moment, so that their clients see the answer."""
+LINGER_SECONDS = 1.0
+MOST_DROPPED = 65536
+"""How much of a refused connection's request is read."""
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A connection. `since` is when it began with the present header, or did not read on."""
+
+    stream: IOStream
+    address: str
+    since: float | None = None
+    taken: int = 0
+
+
+Visits = dict[Visit, None]
+"""In the order in which they came to be so."""
+
+
+class HttpServer(HTTPServer):
+    """Serves an application by `limits`; `on_refusal` is told the reason of each refusal."""
+
+    def initialize(  # type: ignore[override]
+        self,
+        app: HTTPServerConnectionDelegate,
+        limits: ServerConfig,
+        on_refusal: Callable[[str], None],
+        ssl_options: ssl.SSLContext | None = None,
+    ) -> None:
+        super().initialize(
+            app,
+            max_header_size=limits.max_header_bytes,
+            max_body_size=limits.max_body_bytes,
+            idle_connection_timeout=limits.idle_timeout,
+            body_timeout=limits.body_timeout,
+            ssl_options=ssl_options,
+        )
+        self._on_refusal = on_refusal
+        self._visits: dict[IOStream, Visit] = {}
+        self._idle: Visits = {}
+        self._receiving: Visits = {}
+        self._refused = 0
+        self._watching = False
+        self.configure_limits(limits)
+
+    def configure_limits(self, limits: ServerConfig) -> None:
+        """Go on by these limits, as far as they are not Tornado's."""
+        self._limits = limits
+        self._most = most_connections(limits.max_connections)
+
+    # --- coming and going ---
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        if len(self._visits) >= self._most and not self._make_room():
+            self._refuse(stream)
+            return
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+        visit = self._visits[stream] = Visit(stream, str(address[0] if address else "a socket"))
+        self._idle[visit] = None
+        if not self._watching:
+            self._watching = True
+            self._look_again()
+        super().handle_stream(stream, address)
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        """The connection waits for its next request, or for its first."""
+        delegate = super().start_request(server_conn, request_conn)
+        visit = self._visits.get(_stream(server_conn))
+        if visit is None:
+            return delegate  # it is being closed
+        self._move(visit, self._idle)
+        visit.since = None
+        return _Watched(delegate, self, visit)
+
+    def on_close(self, server_conn: object) -> None:
+        super().on_close(server_conn)
+        visit = self._visits.get(_stream(server_conn))
+        if visit is not None:
+            self._forget(visit)
+
+    def receiving(self, visit: Visit) -> None:
+        """A request's headers have come."""
+        visit.since = None
+        self._move(visit, self._receiving)
+
+    def answering(self, visit: Visit) -> None:
+        """A request has come whole."""
+        self._move(visit, None)
+
+    def _move(self, visit: Visit, where: Visits | None) -> None:
+        self._idle.pop(visit, None)
+        self._receiving.pop(visit, None)
+        if where is not None and visit.stream in self._visits:
+            where[visit] = None
+
+    def _forget(self, visit: Visit) -> None:
+        del self._visits[visit.stream]
+        self._move(visit, None)
+
+    # --- one too many ---
+
+    def _make_room(self) -> bool:
+        """Close the connection that is missed least; false if all are being answered."""
+        visit = next(iter(self._idle or self._receiving), None)
+        if visit is None:
+            return False
+        self._forget(visit)
+        visit.stream.close()
+        return True
+
+    def _refuse(self, stream: IOStream) -> None:
+        error = TooManyConnections("The server has as many connections as it may. Try again later.")
+        assert error.code is not None
+        self._on_refusal(error.code)
+        if isinstance(stream, SSLIOStream) or self._refused >= MOST_REFUSALS:
+            stream.close()
+            return
+        body = encode_json(openai_error(error)).encode()
+        head = (
+            f"HTTP/1.1 {error.status} Service Unavailable\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nRetry-After: {error.retry_after}\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self._refused += 1
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end_refusal, stream)
+        stream.write(head.encode() + body)
+        stream.read_bytes(MOST_DROPPED, partial=True)  # unread, it would destroy the answer
+
+    def _end_refusal(self, stream: IOStream) -> None:
+        self._refused -= 1
+        stream.close()
+
+    # --- too slow ---
+
+    def _look_again(self) -> None:
+        shortest = min(self._limits.header_timeout, self._limits.write_timeout)
+        asyncio.get_running_loop().call_later(min(LOOK_SECONDS, shortest / 4), self._look)
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for visit in list(self._visits.values()):
+            if visit in self._idle:
+                self._check_headers(visit, now)
+            else:
+                self._check_reader(visit, now)
+        self._watching = bool(self._visits)
+        if self._watching:
+            self._look_again()
+
+    def _check_headers(self, visit: Visit, now: float) -> None:
+        """What the stream has read and not given out is the beginning of a header."""
+        if not visit.stream._read_buffer_size:
+            visit.since = None
+        elif visit.since is None:
+            visit.since = now
+        elif now - visit.since > self._limits.header_timeout:
+            visit.stream.close()
+
+    def _check_reader(self, visit: Visit, now: float) -> None:
+        taken = visit.stream._total_write_done_index
+        if not visit.stream.writing() or taken != visit.taken or visit.since is None:
+            visit.since, visit.taken = now, taken
+        elif now - visit.since > self._limits.write_timeout:
+            log.warning("connection from %s closed: its client does not read", visit.address)
+            visit.stream.close()
+
+
+class _Watched(HTTPMessageDelegate):
+    """Tells the server how far a request has come."""
+
+    def __init__(self, inner: HTTPMessageDelegate, server: HttpServer, visit: Visit) -> None:
+        self._inner = inner
+        self._server = server
+        self._visit = visit
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._server.receiving(self._visit)
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._server.answering(self._visit)
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._inner.on_connection_close()
+
+
+def _stream(connection: object) -> IOStream:
+    assert isinstance(connection, HTTP1ServerConnection)
+    return connection.stream
+
+
+def most_connections(wanted: int) -> int:
+    """As many of the connections wanted as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted + SPARE_FILES
+    if hard != resource.RLIM_INFINITY and hard < files:
+        log.warning(
+            "%d files may be open, so %d connections and not %d", hard, hard - SPARE_FILES, wanted
+        )
+        files = hard
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(1, files - SPARE_FILES)
