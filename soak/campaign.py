@@ -20,7 +20,7 @@ from tests.server_process import ServerProcess
 from tests.talk import client_of, text_of
 
 SLOW_HEALTH, SLOWEST_HEALTH = 1.0, 3.0
-"""Seconds, for 99 of a hundred answers and for all; the aim is 0.1, but machines have other work."""
+"""Seconds, for 99 % of the answers and for all; the aim is 0.1, but a machine has more to do."""
 SERVER_MIB, ENGINE_MIB = 64.0, 192.0
 """What each may keep after a case: allocators do, the prefix cache fills up, and OpenVINO keeps the
 kernels that it compiles for new shapes. Whether that ends is what the mixed load shows."""
