@@ -82,7 +82,7 @@ class Application(tornado.web.Application):
         limits = Limits(config.limits)
         self.services = Services(config, registry, schemas, executor, origins, self.metrics, limits)
         self._routes = route_names()
-        self._tracing = tracing
+        self.tracing = tracing
         super().__init__(
             ROUTES,
             default_handler_class=UnknownPath,
@@ -93,8 +93,8 @@ class Application(tornado.web.Application):
     def _request_ended(self, handler: RequestHandler) -> None:
         log_access(handler)
         route = self._routes.get(type(handler), "other")
-        if self._tracing is not None and isinstance(handler, GenerationHandler):
-            self._tracing.ended(handler, route)
+        if self.tracing is not None and isinstance(handler, GenerationHandler):
+            self.tracing.ended(handler, route)
         method = handler.request.method
         refusal = handler.refusal if isinstance(handler, ApiHandler) else None
         self.metrics.http_request(

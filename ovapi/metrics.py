@@ -70,7 +70,8 @@ class Metrics:
         }
         self._endings = self._counter(
             "request_success",
-            "Engine requests that ended: stop, length, abort (the client left), error or refused.",
+            "Engine requests that ended: stop, length, error, refused, or abort (the client left, "
+            "or the time was over).",
             ("model_name", "finished_reason"),
         )
         self._http = self._counter(

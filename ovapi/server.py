@@ -62,8 +62,8 @@ class Server:
         self.fleet = Fleet(config, self.executor, Bridge(IOLoop.current()).post)
         self.fleet.on_change = self._model_changed
         registry = self.fleet.registry
-        self.tracing = Tracing(config.tracing) if config.tracing is not None else None
-        self.app = Application(config, registry, Schemas(), self.executor, self.tracing)
+        tracing = Tracing(config.tracing) if config.tracing is not None else None
+        self.app = Application(config, registry, Schemas(), self.executor, tracing)
         self._lag = LoopLag(self.app.metrics.loop_lag)
         watchdog = config.service.watchdog_seconds
         self.service = Service(Notifier(config.service.notify), registry, watchdog)
@@ -182,8 +182,8 @@ class Server:
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.service.close()
-        if self.tracing is not None:
-            await self.tracing.close()
+        if self.app.tracing is not None:
+            await self.app.tracing.close()
         log.info("stopped")
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Timeline:
     """Moments of time.monotonic(), None where there was none (yet).
 
-    `reason` is how it ended: stop, length, abort (the client left), error or refused; `error` the
-    code of its error.
+    `reason` is how it ended: stop, length, abort (its client left, or its time was over), error or
+    refused; `error` is the code of its error.
     """
 
     begun: float

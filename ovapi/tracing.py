@@ -8,6 +8,7 @@ for generative AI. Prompts and answers are not among them.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -21,12 +22,16 @@ from ovapi.config import TracingConfig
 from ovapi.core import SamplingParams
 from ovapi.timeline import Timeline
 
+log = logging.getLogger("ovapi.tracing")
+
 EXPORT_SECONDS = 5.0
 """For all tries to hand a batch to the collector."""
 CLOSE_SECONDS = 2.0
 """What the collector has not got by then is lost, when the server stops."""
 MOST_WAITING = 2048
 """Spans that wait for the collector; further ones are lost."""
+COMPLAINT_SECONDS = 60.0
+"""Between two log lines about a collector that is away."""
 MOST_CHOICES = 8
 """Engine requests of one HTTP request of which the phases are shown."""
 
@@ -41,6 +46,20 @@ Attributes = dict[str, Any]
 Phase = tuple[str, float, float]
 
 
+class _Complaints(logging.Handler):
+    """Passes on what OpenTelemetry has to say, now and then: it complains at every try."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._next = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + COMPLAINT_SECONDS
+            log.warning("spans are not sent: %s", record.getMessage())
+
+
 class Tracing:
     """Exports in a thread of its own: a collector that is away holds up nobody."""
 
@@ -52,6 +71,9 @@ class Tracing:
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        foreign = logging.getLogger("opentelemetry")
+        foreign.propagate = False
+        foreign.handlers = [_Complaints()]
         exporter = OTLPSpanExporter(endpoint=config.endpoint, timeout=EXPORT_SECONDS)
         self._processor = BatchSpanProcessor(
             exporter, max_queue_size=MOST_WAITING, export_timeout_millis=1000 * EXPORT_SECONDS

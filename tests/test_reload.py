@@ -70,6 +70,7 @@ def test_what_needs_a_restart_is_named_and_left(config: Any) -> None:
         server: {port: 1, idle_timeout: 1}
         logging: {format: json}
         compile_cache: cache
+        tracing: {endpoint: "http://127.0.0.1:4318/v1/traces"}
         models: [{name: a, device: GPU}]
         """
     )
@@ -79,6 +80,7 @@ def test_what_needs_a_restart_is_named_and_left(config: Any) -> None:
         "server.idle_timeout",
         "logging.format",
         "compile_cache",
+        "tracing",
         "models: a.device",
     }
     assert replace(reload.config, keys=old.keys) == old

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from ovapi import config
 from ovapi.config import load
 from ovapi.tracing import CLOSE_SECONDS, EXPORT_SECONDS
 from ovapi.yaml_document import ConfigError
+from tests.collector import Collector, attributes, request_of
 from tests.prompts import GREETING, LONG, chat
 from tests.server_process import DEMO, ServerProcess
 
@@ -32,72 +29,17 @@ PARENT = "b7ad6b7169203331"
 SECRET = "the-moon-is-a-cheese"
 
 
-class Collector(http.server.ThreadingHTTPServer):
-    """Takes traces by OTLP over HTTP."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.spans: list[Span] = []
-        self.services: set[str] = set()
-        self.bodies: list[bytes] = []
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1/traces"
-
-    def take(self, body: bytes) -> None:
-        self.bodies.append(body)
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            self.services.add(attributes(resource.resource)["service.name"])
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-
-    def of_request(self, request_id: str) -> tuple[Span, list[Span]]:
-        """The span of a request, and those below it in the order of their times."""
-        (span,) = (span for span in self.spans if request_of(span) == [request_id])
-        below = [one for one in self.spans if one.parent_span_id == span.span_id]
-        return span, sorted(below, key=lambda one: one.start_time_unix_nano)
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        self.server.take(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """The tests' output is not the place."""
-
-
-def value_of(value: AnyValue) -> Any:
-    if value.HasField("array_value"):
-        return [value_of(one) for one in value.array_value.values]
-    return getattr(value, str(value.WhichOneof("value")))
-
-
-def attributes(of: Any) -> dict[str, Any]:
-    return {one.key: value_of(one.value) for one in of.attributes}
-
-
-def request_of(span: Span) -> Any:
-    return attributes(span).get("http.response.header.x-request-id")
-
-
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """One that has got the traces of some requests to a real server."""
     with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever)
-        thread.start()
+        collector.start()
         tracing = {"tracing": {"endpoint": collector.endpoint}}
         with ServerProcess(tmp_path_factory.mktemp("tracing"), tracing) as server:
             server.wait_ready()
             ask(server)
             assert server.terminate() == 0
-        collector.shutdown()
-        thread.join()
+        collector.stop()
         yield collector
 
 
@@ -218,9 +160,12 @@ def test_a_collector_that_is_away_costs_nothing(tmp_path: Path, refuses: bool) -
             if not refuses:
                 listener.settimeout(10)
                 listener.accept()[0].close()  # it has been tried
+            server.wait_for_log("ovapi.tracing: spans are not sent: ", seconds=10)
             begun = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - begun < CLOSE_SECONDS + 3
+            assert server.log.count("spans are not sent") == 1
+            assert "opentelemetry" not in server.log
 
 
 def timed(server: ServerProcess) -> float:
