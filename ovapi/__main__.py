@@ -13,6 +13,8 @@ from ovapi import __version__, logs, profile
 from ovapi.config import MODEL_FILE, Config, ModelConfig, load
 from ovapi.yaml_document import ConfigError
 
+MIB = 2**20
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status: 0 done, 1 failed, 2 wrong usage or configuration."""
@@ -101,6 +103,8 @@ def _config_path(given: Path | None) -> Path | None:
 def _check(config: Config) -> int:
     """Print what would be served where; 2 if a model is not there."""
     print(f"listen on http://{config.server.host}:{config.server.port}")
+    if config.memory_budget is not None:
+        print(f"models may take {config.memory_budget / MIB:.0f} MiB together")
     problems = [_check_model(config, model) for model in config.models]
     if not config.models:
         print("no models")
@@ -108,13 +112,28 @@ def _check(config: Config) -> int:
 
 
 def _check_model(config: Config, model: ModelConfig) -> bool:
-    problem = "" if (model.path / MODEL_FILE).is_file() else f": {model.path} has no {MODEL_FILE}"
-    print(f"model {model.name} on {model.device} ({model.engine} engine){problem}")
+    exists = (model.path / MODEL_FILE).is_file()
+    rest = _residence(config, model) if exists else f": {model.path} has no {MODEL_FILE}"
+    print(f"model {model.name} on {model.device} ({model.engine} engine){rest}")
     choice = profile.choose(config, model)
     for reason in choice.ignored:
         print(f"  {reason}: ignored")
     print(f"  profile: {choice.profile or 'none'}")
-    return bool(problem)
+    return not exists
+
+
+def _residence(config: Config, model: ModelConfig) -> str:
+    """When it is in memory and, if that is limited, what it takes."""
+    from ovapi.engine.footprint import footprint
+    from ovapi.fleet import engine_spec
+
+    when = "loads at the start" if model.load == "eager" else "loads at the first request"
+    stays = "stays" if model.keep_alive is None else f"stays for {model.keep_alive:g} s after use"
+    if config.memory_budget is None:
+        return f", {when}, {stays}"
+    size = footprint(engine_spec(config, model))
+    warning = ", MORE THAN ALL MAY" if size > config.memory_budget else ""
+    return f", {when}, {stays}, takes about {size / MIB:.0f} MiB{warning}"
 
 
 def _serve(config: Config, read: Callable[[], Config]) -> int:

@@ -16,9 +16,12 @@ from typing import Any
 
 from ovapi.auth import Keyring
 from ovapi.core import SamplingParams
+from ovapi.duration import duration
 from ovapi.yaml_document import ConfigError, YamlDocument
 
 MODEL_FILE = "openvino_model.xml"
+LAZY_STAY = "5m"
+"""How long a model that is loaded when needed stays unused, unless its entry says otherwise."""
 CREDENTIAL = "ovapi-keys"
 """The name of the systemd credential that holds keys, one a line."""
 OPENTELEMETRY = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
@@ -118,8 +121,9 @@ class SpeculationConfig:
 class ModelConfig:
     """One model to serve; see `ovapi.engine.base.EngineSpec` for what the engine makes of it.
 
-    An adapter is served as a model of its own: its base model with `adapter`, whose name is
-    then in `parent`. `max_batched_tokens` None: the profile's, else the engine's default.
+    `keep_alive` None: it stays loaded. `max_batched_tokens` None: the profile's, else the engine's
+    default. An adapter is served as a model of its own: its base model with `adapter`, whose name
+    is then in `parent`.
     """
 
     name: str
@@ -136,6 +140,9 @@ class ModelConfig:
     performance: str = "auto"
     stall_seconds: float = 60.0
     load_seconds: float = 600.0
+    load: str = "eager"
+    load_wait_seconds: float = 60.0
+    keep_alive: float | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     defaults: SamplingParams = field(default_factory=SamplingParams)
@@ -171,6 +178,7 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
     tracing: TracingConfig | None = None
+    memory_budget: int | None = None
 
 
 def load(path: Path | None, host: str | None = None, port: int | None = None) -> Config:
@@ -201,6 +209,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
         default_model=_default_model(document, models),
         compile_cache=base / compile_cache if compile_cache else None,
         folder=base,
+        memory_budget=_bytes(data["memory_budget"]) if "memory_budget" in data else None,
         keys=keys,
         limits=_limits(document, keys),
         service=_service(os.environ),
@@ -345,9 +354,11 @@ def _model(
     given = dict(entry)
     path = given.pop("path", None)
     cache = given.pop("cache", {})
+    lazy = given.get("load") == "lazy"
     return ModelConfig(
         path=base / path if path is not None else models_dir / given["name"],
         cache_bytes=_bytes(cache["size"]) if "size" in cache else None,
+        keep_alive=duration(given.pop("keep_alive", LAZY_STAY if lazy else "never")),
         aliases=tuple(given.pop("aliases", ())),
         speculation=_speculation(given, base),
         defaults=_sampling(defaults, given.pop("defaults", {})),

@@ -154,7 +154,8 @@ ENDPOINTS = (
         "GET",
         "/ready",
         "Tells whether a request would be served now: 200, or a 503 with the reasons. A server is "
-        "ready when its default model is, and it is not stopping.",
+        "ready when its default model is, or is one that a request loads and waits for, and it is "
+        "not stopping.",
         response="ready",
     ),
     Endpoint(

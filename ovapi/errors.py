@@ -20,6 +20,7 @@
     └── Unavailable               503 overloaded_error       Retry-After
         ├── ModelLoading              code model_loading
         ├── ModelFailed               code model_failed
+        ├── NoMemory                  code no_memory
         ├── QueueTimeout              code queue_timeout
         ├── TooManyConnections        code too_many_connections
         └── Draining                  code server_draining
@@ -168,6 +169,13 @@ class ModelFailed(Unavailable):
 
 class TooManyConnections(Unavailable):
     code = "too_many_connections"
+
+
+class NoMemory(Unavailable):
+    """Nothing that is loaded can make way for the model."""
+
+    code = "no_memory"
+    retry_after = 10
 
 
 class QueueTimeout(Unavailable):

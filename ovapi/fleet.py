@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 
@@ -13,14 +13,18 @@ from ovapi.config import Config, ModelConfig
 from ovapi.engine.base import (
     MAX_BATCHED_TOKENS,
     AdapterSpec,
+    Engine,
     EngineSpec,
     EngineState,
     Post,
     Speculation,
     make_engine,
 )
+from ovapi.engine.footprint import footprint
+from ovapi.memory_budget import MemoryBudget
 from ovapi.metrics import Metrics
 from ovapi.models import Model, ModelRegistry
+from ovapi.residence import START, Residence
 
 log = logging.getLogger("ovapi.fleet")
 
@@ -35,13 +39,23 @@ class Fleet:
         self._executor = executor
         self._post = post
         self._retiring: dict[Model, asyncio.Task[None]] = {}
+        self._budget = MemoryBudget(self._residences, config.memory_budget)
         models = [self._model(entry) for entry in config.models]
         self.registry = ModelRegistry(models, config.default_model)
 
+    def _residences(self) -> Iterator[Residence]:
+        return (model.residence for model in (*self.registry, *self._retiring))
+
     def _model(self, entry: ModelConfig) -> Model:
-        engine = make_engine(entry.engine, self._spec(entry), self._executor, self._post)
-        engine.on_state = lambda state: self._engine_state(entry, state)
-        return Model(entry, engine)
+        def make() -> Engine:
+            spec = self._spec(entry)
+            return make_engine(entry.engine, spec, self._executor, self._post)
+
+        model = Model(entry, make(), make)
+        model.residence.room = self._budget
+        model.residence.estimate = lambda: footprint(engine_spec(self._config, entry))
+        model.residence.on_state = lambda state: self._engine_state(entry, state)
+        return model
 
     def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
         log_state(entry, state)
@@ -58,19 +72,22 @@ class Fleet:
         return engine_spec(self._config, entry)
 
     def start(self) -> None:
-        """Begin to load every model."""
+        """Begin to load every model that does not wait to be asked for."""
         for model in self.registry:
             self._start(model)
         if not list(self.registry):
             log.warning("there is no model to serve: put one into the models folder")
 
     def _start(self, model: Model) -> None:
-        log.info("model %s: loading on %s", model.name, model.config.device)
-        model.engine.start()
+        if model.config.load == "eager":
+            model.residence.load(START)
+        else:
+            log.info("model %s: is loaded when asked for", model.name)
 
     def take_over(self, config: Config, metrics: Metrics) -> None:
         """Have the models of `config`: those that are new load, those that are gone retire."""
         self._config = config
+        self._budget.limit = config.memory_budget
         known = {model.name: model for model in self.registry}
         added = [self._model(entry) for entry in config.models if entry.name not in known]
         known.update({model.name: model for model in added})
@@ -89,7 +106,7 @@ class Fleet:
         log.info("model %s: to be removed after its %d requests", model.name, model.in_hand)
         with suppress(TimeoutError):
             await asyncio.wait_for(model.idle(), self._config.server.drain_seconds)
-        await model.engine.close()
+        await model.residence.close()
         metrics.forget(model)
         del self._retiring[model]
 
@@ -97,8 +114,7 @@ class Fleet:
         """End every engine; return when they are gone."""
         for task in self._retiring.values():
             task.cancel()
-        engines = [model.engine for model in (*self.registry, *self._retiring)]
-        await asyncio.gather(*(engine.close() for engine in engines))
+        await asyncio.gather(*(residence.close() for residence in self._residences()))
 
 
 def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:
@@ -134,5 +150,5 @@ def log_state(entry: ModelConfig, state: EngineState) -> None:
             "model %s: ready on %s, context %d tokens, KV cache %s",
             entry.name, info.device, info.context, cache,
         )  # fmt: skip
-    else:
+    elif state.status not in ("unloaded", "loading"):  # of which the residence tells
         log.info("model %s: %s %s", entry.name, state.status, state.detail)

@@ -7,6 +7,7 @@ else keeps, such as an engine's queue, is read when it is asked for.
 from __future__ import annotations
 
 import os
+from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from ovapi.engine.base import EngineState
 from ovapi.models import Model
 from ovapi.process_memory import resident_bytes
 from ovapi.request_metrics import RequestMetrics
+from ovapi.residence import Residence
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "ovapi"
@@ -150,6 +152,13 @@ class Metrics:
                 found = [([one.model.name], read(one)) for one in watched]
                 rows = [(labels, number) for labels, number in found if number is not None]
                 yield _family(kind, name, text, _BY_MODEL, rows)
+        for name, text, counts in _BY_REASON:
+            rows = [
+                ([one.model.name, reason], float(number))
+                for one in watched
+                for reason, number in counts(one.model.residence).items()
+            ]
+            yield _family(CounterMetricFamily, name, text, ["model_name", "reason"], rows)
         yield _family(
             GaugeMetricFamily,
             "process_resident_memory_bytes",
@@ -227,6 +236,10 @@ _GAUGES: tuple[_Reading, ...] = (
         lambda one: float(one.model.engine.state.status == "ready"),
     ),
     (
+        "model_loaded", "1 while the model is in memory.",
+        lambda one: float(one.model.engine.state.status in ("ready", "restarting")),
+    ),
+    (
         "num_requests_running", "Engine requests that decode.",
         lambda one: float(one.model.stats.running),
     ),
@@ -237,6 +250,17 @@ _GAUGES: tuple[_Reading, ...] = (
     (
         "kv_cache_usage_perc", "Share of the KV cache in use, from 0 to 1.",
         lambda one: one.model.stats.cache_usage,
+    ),
+)  # fmt: skip
+_BY_REASON: tuple[tuple[str, str, Callable[[Residence], Counted[str]]], ...] = (
+    (
+        "model_loads", "Loads of the model: at the start, or for a request.",
+        lambda residence: residence.loads,
+    ),
+    (
+        "model_unloads",
+        "Unloads of the model: idle for too long, at a request, or for another's memory.",
+        lambda residence: residence.unloads,
     ),
 )  # fmt: skip
 _COUNTERS: tuple[_Reading, ...] = (

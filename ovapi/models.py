@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ovapi.config import ModelConfig
@@ -23,7 +23,6 @@ from ovapi.engine.base import Engine, EngineStats
 from ovapi.errors import (
     ApiError,
     InvalidRequest,
-    ModelFailed,
     ModelLoading,
     ModelNotFound,
     QueueFull,
@@ -32,6 +31,7 @@ from ovapi.errors import (
 from ovapi.gate import Gate, Load, load_of
 from ovapi.line import Line
 from ovapi.observer import NoObserver, Observer, Trace
+from ovapi.residence import Residence
 from ovapi.stream import EventStream
 
 
@@ -69,9 +69,11 @@ class Model:
     wait in the line, in which the callers take turns.
     """
 
-    def __init__(self, config: ModelConfig, engine: Engine) -> None:
-        self.config = config
-        self.engine = engine
+    def __init__(
+        self, config: ModelConfig, engine: Engine, make: Callable[[], Engine] | None = None
+    ) -> None:
+        """`make` gives the engines that come after `engine`, once that was unloaded."""
+        self.residence = Residence(config, engine, make if make is not None else lambda: engine)
         self.created = int(time.time())
         self.observer: Observer = NoObserver()
         self.events = 0
@@ -82,6 +84,19 @@ class Model:
         self._starting = False
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.residence.config
+
+    @config.setter
+    def config(self, config: ModelConfig) -> None:
+        self.residence.configure(config)
+
+    @property
+    def engine(self) -> Engine:
+        """The present one: each load has its own."""
+        return self.residence.engine
 
     @property
     def name(self) -> str:
@@ -101,7 +116,8 @@ class Model:
     def stats(self) -> EngineStats:
         """The engine's own, with those that wait here."""
         stats = self.engine.stats
-        return replace(stats, waiting=stats.waiting + len(self._line))
+        waiting = stats.waiting + len(self._line) + self.residence.waiting
+        return replace(stats, waiting=waiting)
 
     @property
     def defaults(self) -> SamplingParams:
@@ -131,11 +147,19 @@ class Model:
 
     def check_ready(self) -> None:
         """Raise the error that tells a client why this model cannot answer now."""
-        state = self.engine.state
-        if state.status == "loading":
-            raise ModelLoading(f"The model '{self.name}' is still loading.", param="model")
-        if state.status not in ("ready", "restarting"):
-            raise ModelFailed(f"The model '{self.name}' is not available: {state.detail}")
+        if not self.residence.available:
+            self.residence.check()
+            raise ModelLoading(f"The model '{self.name}' is not loaded.", param="model")
+
+    def arrival(self, requests: int, until: float | None) -> asyncio.Future[None] | None:
+        """What `requests` engine requests have to wait for; None if the model is ready.
+
+        See `Residence.wait`. Raises QueueFull too: who waits for the load is in the queue.
+        """
+        if self.residence.available:
+            return None
+        self._check_slots(requests)
+        return self.residence.wait(requests, until)
 
     def _check_slots(self, wanted: int) -> None:
         limit = self.config.max_running + self.config.max_queued
@@ -146,9 +170,10 @@ class Model:
                 param="n",
                 code="invalid_value",
             )
-        if len(self._open) + wanted > limit:
+        in_hand = len(self._open) + self.residence.waiting
+        if in_hand + wanted > limit:
             raise QueueFull(
-                f"The model '{self.name}' has {len(self._open)} of {limit} requests in hand and "
+                f"The model '{self.name}' has {in_hand} of {limit} requests in hand and "
                 f"this one needs {wanted} more. Try again later."
             )
 
@@ -260,8 +285,9 @@ class Model:
         return slot
 
     async def idle(self) -> None:
-        """Return once no request holds a slot."""
+        """Return once no request holds a slot, or waits for the model."""
         await self._idle.wait()
+        await self.residence.idle()
 
     def _cancel(self, call: Call) -> None:
         if call.alarm is not None:

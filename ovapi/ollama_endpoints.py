@@ -51,7 +51,7 @@ OLLAMA = (
     Endpoint(
         "GET",
         "/api/ps",
-        "Lists the models that are ready, for Ollama's clients.",
+        "Lists the models that are loaded, for Ollama's clients.",
         response="ollama/ps",
     ),
     Endpoint(

@@ -24,7 +24,10 @@ SERVER = {
     "allowed_hosts",
 }
 LOGGING = {"level", "prompts"}
-MODEL = {"max_queued", "queue_seconds", "max_tokens_in_flight", "aliases", "defaults"}
+MODEL = {
+    "max_queued", "queue_seconds", "max_tokens_in_flight", "aliases", "defaults",
+    "load", "load_wait_seconds", "keep_alive",
+}  # fmt: skip
 """The fields that can change; every other one needs a restart."""
 
 
@@ -48,6 +51,7 @@ def merge(old: Config, new: Config) -> Reload:
         server=_taken(old.server, new.server, SERVER),
         models=models,
         default_model=new.default_model,
+        memory_budget=new.memory_budget,
     )
     return Reload(config, tuple(_left(config, new)))
 

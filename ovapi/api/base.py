@@ -11,7 +11,8 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ from ovapi.api.json_text import encode_json
 from ovapi.api.services import Services
 from ovapi.errors import ApiError, Draining, MethodNotAllowed, PayloadTooLarge
 from ovapi.limits import Quota
+from ovapi.models import Model
 from ovapi.schema import Schemas
 
 log = logging.getLogger("ovapi.api")
@@ -61,6 +63,7 @@ class ApiHandler(RequestHandler):
         self.answer_id = "-"
         self.refusal: ApiError | None = None
         self.gone = False
+        self._wait: asyncio.Future[None] | None = None
         self._logged = False
         self._counted = False
         self._entered = False
@@ -196,6 +199,21 @@ class ApiHandler(RequestHandler):
             self.set_header("Content-Length", sum(map(len, self._write_buffer)))
             self.flush()
 
+    @asynccontextmanager
+    async def using(
+        self, model: Model, requests: int = 1, until: float | None = None
+    ) -> AsyncIterator[None]:
+        """`model` is loaded, and stays so, while the body of the statement runs.
+
+        Raises the ApiErrors of `Model.arrival` and its result, or StreamClosedError if the
+        client goes while it waits.
+        """
+        with model.residence.use():
+            self._wait = model.arrival(requests, until)
+            if self._wait is not None:
+                await self._wait
+            yield
+
     def check_body_headers(self) -> None:
         """Raise UnsupportedMediaType unless the headers announce a body that we read."""
         check_headers(self.request.headers)
@@ -260,6 +278,8 @@ class ApiHandler(RequestHandler):
         """The client has gone; Tornado lets the method go on, which sees it by `gone`."""
         super().on_connection_close()
         self.gone = True
+        if self._wait is not None and not self._wait.done():
+            self._wait.set_exception(StreamClosedError())
         self._log()
         self._leave()
 

@@ -71,10 +71,22 @@ class GenerationHandler(ApiHandler):
         self.model_name, self.answer_id = model.name, requests[0].id
         if self.gone:
             return
+        until = self._arrival + self._patience(timeout)
         requests = [replace(request, http_id=self.request_id) for request in requests]
         self.requests = requests
+        async with self.using(model, len(requests), until):
+            await self._generate(model, requests, answer, stream, until)
+
+    async def _generate(
+        self,
+        model: Model,
+        requests: Sequence[GenerateRequest],
+        answer: Answer,
+        stream: bool,
+        until: float,
+    ) -> None:
         events = self._events = model.generate(requests, self.caller)
-        events.end_at(self._arrival + self._patience(timeout))
+        events.end_at(until)
         if self._transcript is None:
             await self._answer(events, answer, stream)
             return

@@ -123,10 +123,10 @@ class OllamaAnswer:
         }
 
 
-def loaded(model: str, form: Form) -> dict[str, Any]:
-    """The answer to a request without a prompt, which in Ollama loads the model."""
+def without_prompt(model: str, form: Form, reason: str) -> dict[str, Any]:
+    """The answer to a request that only loads or unloads the model: `reason` says which."""
     head = {"model": model, "created_at": timestamp(), **form("")}
-    return {**head, "done": True, "done_reason": "load"}
+    return {**head, "done": True, "done_reason": reason}
 
 
 def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, Any]:

@@ -7,28 +7,27 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from ovapi.api.generation import GenerationHandler
-from ovapi.api.ollama import OllamaHandler
-from ovapi.api.ollama_answer import OllamaAnswer, Stopwatch, loaded
+from ovapi.api.ollama_answer import OllamaAnswer, Stopwatch
+from ovapi.api.ollama_generation import OllamaGenerationHandler
 from ovapi.api.ollama_options import sampling, template_args
 from ovapi.core import ChatPrompt, GenerateRequest, Message, ToolCall
 
 
-class Chat(OllamaHandler, GenerationHandler):
+class Chat(OllamaGenerationHandler):
     async def post(self) -> None:
         stopwatch = Stopwatch()
         body = await self.read_json("ollama/chat_request")
         model = self.model(body["model"])
-        model.check_ready()
         if not body.get("messages"):
-            self.write_json(loaded(body["model"], form))
+            await self.answer_without_prompt(model, body, form)
             return
         prompt = ChatPrompt(messages(body), template_args=template_args(body))
         params = sampling(body, model.defaults)
         request = GenerateRequest(f"chat-{secrets.token_hex(12)}", prompt, params)
         answer = OllamaAnswer(body["model"], form, stopwatch)
-        stopwatch.submitted()
-        await self.generate(model, [request], answer, body.get("stream") is not False)
+        async with self.staying(model, body):
+            stopwatch.submitted()
+            await self.generate(model, [request], answer, body.get("stream") is not False)
 
 
 def form(text: str) -> dict[str, Any]:

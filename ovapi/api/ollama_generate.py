@@ -7,24 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from ovapi import logs
-from ovapi.api.generation import GenerationHandler
-from ovapi.api.ollama import OllamaHandler
-from ovapi.api.ollama_answer import OllamaAnswer, Stopwatch, loaded
+from ovapi.api.ollama_answer import OllamaAnswer, Stopwatch
+from ovapi.api.ollama_generation import OllamaGenerationHandler
 from ovapi.api.ollama_options import sampling, template_args
 from ovapi.core import ChatPrompt, GenerateRequest, Message, TextPrompt, TokenPrompt
 from ovapi.errors import InvalidRequest
 from ovapi.models import Model
 
 
-class Generate(OllamaHandler, GenerationHandler):
+class Generate(OllamaGenerationHandler):
     async def post(self) -> None:
         stopwatch = Stopwatch()
         body = await self.read_json("ollama/generate_request")
         model = self.model(body["model"])
-        model.check_ready()
         if not body.get("prompt"):
-            self.write_json(loaded(body["model"], form))
+            await self.answer_without_prompt(model, body, form)
             return
+        async with self.staying(model, body):
+            await self._reply(body, model, stopwatch)
+
+    async def _reply(self, body: Mapping[str, Any], model: Model, stopwatch: Stopwatch) -> None:
         with logs.about({"request": self.request_id}):
             prompt = await _prompt(body, model)
         context = list(prompt.ids) if isinstance(prompt, TokenPrompt) else None

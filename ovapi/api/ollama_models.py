@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from ovapi import __version__
@@ -40,8 +41,8 @@ class Tags(CardHandler):
 
 class Running(CardHandler):
     async def get(self) -> None:
-        ready = [one for one in self.services.registry if one.engine.state.status == "ready"]
-        models = [_running(model, await self.card(model)) for model in ready]
+        cards = [(model, await self.card(model)) for model in self.services.registry]
+        models = [_running(model, card) for model, card in cards if _is_loaded(model)]
         self.write_json({"models": models})
 
     head = get
@@ -89,15 +90,27 @@ def _listed(model: Model, card: ModelCard) -> dict[str, Any]:
     return {**_summary(model, card), "modified_at": timestamp(card.modified)}
 
 
+def _is_loaded(model: Model) -> bool:
+    """A process that is being replaced has nothing to tell."""
+    return model.residence.available and model.engine.state.info is not None
+
+
 def _running(model: Model, card: ModelCard) -> dict[str, Any]:
     info = model.engine.state.info
     assert info is not None
+    on_gpu = card.size if info.device.startswith("GPU") else 0
     return {
         **_summary(model, card),
-        "expires_at": NEVER,
-        "size_vram": card.size if info.device.startswith("GPU") else 0,
+        "size": max(model.residence.measured or card.size, on_gpu),
+        "expires_at": _end(model.residence.expires_in),
+        "size_vram": on_gpu,
         "context_length": info.context,
     }
+
+
+def _end(seconds: float | None) -> str:
+    """In so many seconds; None is never."""
+    return NEVER if seconds is None else timestamp(time.time_ns() + int(seconds * 10**9))
 
 
 def _shown(model: Model, card: ModelCard) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GET /ready: 200 if a request would be served now, else 503 with the reasons."""
+"""GET /ready: 200 if a request would be served now, or after a load that it waits for; else 503."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def obstacles(services: Services) -> list[str]:
     """What keeps a request that names no model from being served; empty if nothing does."""
     reasons = ["The server is shutting down."] if services.draining else []
     try:
-        services.registry.get(None).check_ready()
+        services.registry.get(None).residence.check()
     except ApiError as error:
         reasons.append(error.message)
     return reasons

@@ -22,13 +22,14 @@ class Tokenize(ApiHandler):
         body = await self.read_json("tokenize_request")
         model = self.services.registry.get(body.get("model"))
         prompt = decode(body)
-        model.check_ready()
-        info = model.engine.state.info
-        assert info is not None
-        with logs.about({"request": self.request_id}):
-            ids = await model.engine.tokenize(prompt, body.get("add_special_tokens") is not False)
-            wanted = bool(body.get("return_token_strs"))
-            texts = await _texts(model.engine.detokenize, ids) if wanted else None
+        async with self.using(model):
+            engine = model.engine
+            with logs.about({"request": self.request_id}):
+                ids = await engine.tokenize(prompt, body.get("add_special_tokens") is not False)
+                info = engine.state.info
+                assert info is not None
+                wanted = bool(body.get("return_token_strs"))
+                texts = await _texts(engine.detokenize, ids) if wanted else None
         self.write_json(
             {
                 "count": len(ids),
@@ -45,9 +46,9 @@ class Detokenize(ApiHandler):
     async def post(self) -> None:
         body = await self.read_json("detokenize_request")
         model = self.services.registry.get(body.get("model"))
-        model.check_ready()
         with logs.about({"request": self.request_id}):
-            text = await model.engine.detokenize(body["tokens"])
+            async with self.using(model):
+                text = await model.engine.detokenize(body["tokens"])
         self.write_json({"prompt": text})
 
 

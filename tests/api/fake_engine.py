@@ -18,7 +18,7 @@ from ovapi.core import (
     Started,
     Usage,
 )
-from ovapi.engine.base import EngineInfo, EngineState, EngineStats
+from ovapi.engine.base import EngineInfo, EngineState, EngineStats, EngineStatus
 
 INFO = EngineInfo(
     context=4096, cache_tokens=None, cache_bytes=None, vocabulary=512, device="CPU"
@@ -36,12 +36,14 @@ class FakeEngine:
     """Answers each request with the next script in the queue, at once; without one it waits.
 
     A waiting request is answered through `sinks`. `requests` and `cancelled` keep what came in.
+    It is ready from the beginning, unless it is made in another state: then `become` has it come
+    to the next one.
     """
 
     kind = "fake"
 
-    def __init__(self) -> None:
-        self.state = EngineState("ready", info=INFO)
+    def __init__(self, status: EngineStatus = "ready") -> None:
+        self.state = EngineState(status, info=INFO if status == "ready" else None)
         self.stats = EngineStats()
         self.on_state: Callable[[EngineState], None] = lambda _: None
         self.scripts: deque[Iterable[Event]] = deque()
@@ -49,8 +51,13 @@ class FakeEngine:
         self.sinks: dict[str, Sink] = {}
         self.cancelled: list[str] = []
 
+    def become(self, status: EngineStatus, detail: str = "") -> None:
+        self.state = EngineState(status, detail, INFO if status == "ready" else None)
+        self.on_state(self.state)
+
     def start(self) -> None:
-        """Ready from the beginning."""
+        assert self.state.status == "unloaded", "an engine is started once"
+        self.become("loading")
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
         self.requests.append(request)
@@ -72,4 +79,4 @@ class FakeEngine:
         return "".join(map(chr, ids))
 
     async def close(self) -> None:
-        self.state = EngineState("stopped")
+        self.become("stopped")

@@ -195,7 +195,7 @@ async def test_logprobs(api: Api) -> None:
     assert ["logprobs" in line for line in lines] == [True, False]
 
 
-@pytest.mark.parametrize("body", [{}, {"prompt": ""}, {"prompt": None}, {"keep_alive": 0}])
+@pytest.mark.parametrize("body", [{}, {"prompt": ""}, {"prompt": None}, {"keep_alive": "5m"}])
 async def test_without_a_prompt_there_is_only_the_model(api: Api, body: dict[str, Any]) -> None:
     for streaming in ({}, {"stream": True}, {"stream": False}):
         answer = await ask(api, PATH, {**body, **streaming})
