@@ -26,7 +26,7 @@ from ovapi.engine.base import EngineState
 from ovapi.models import Model
 from ovapi.process_memory import resident_bytes
 from ovapi.request_metrics import RequestMetrics
-from ovapi.residence import Residence
+from ovapi.residence import LOAD_REASONS, UNLOAD_REASONS, Residence
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "ovapi"
@@ -152,11 +152,11 @@ class Metrics:
                 found = [([one.model.name], read(one)) for one in watched]
                 rows = [(labels, number) for labels, number in found if number is not None]
                 yield _family(kind, name, text, _BY_MODEL, rows)
-        for name, text, counts in _BY_REASON:
+        for name, text, counts, reasons in _BY_REASON:
             rows = [
-                ([one.model.name, reason], float(number))
+                ([one.model.name, reason], float(counts(one.model.residence)[reason]))
                 for one in watched
-                for reason, number in counts(one.model.residence).items()
+                for reason in reasons
             ]
             yield _family(CounterMetricFamily, name, text, ["model_name", "reason"], rows)
         yield _family(
@@ -252,15 +252,17 @@ _GAUGES: tuple[_Reading, ...] = (
         lambda one: one.model.stats.cache_usage,
     ),
 )  # fmt: skip
-_BY_REASON: tuple[tuple[str, str, Callable[[Residence], Counted[str]]], ...] = (
+_BY_REASON: tuple[
+    tuple[str, str, Callable[[Residence], Counted[str]], tuple[str, ...]], ...
+] = (
     (
         "model_loads", "Loads of the model: at the start, or for a request.",
-        lambda residence: residence.loads,
+        lambda residence: residence.loads, LOAD_REASONS,
     ),
     (
         "model_unloads",
         "Unloads of the model: idle for too long, at a request, or for another's memory.",
-        lambda residence: residence.unloads,
+        lambda residence: residence.unloads, UNLOAD_REASONS,
     ),
 )  # fmt: skip
 _COUNTERS: tuple[_Reading, ...] = (

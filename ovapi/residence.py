@@ -32,7 +32,8 @@ from ovapi.process_memory import resident_bytes
 log = logging.getLogger("ovapi.residence")
 
 START, REQUEST, IDLE, MEMORY = "start", "request", "idle", "memory"
-"""Why a model is loaded (the first two) or unloaded (all but the first)."""
+LOAD_REASONS = (START, REQUEST)
+UNLOAD_REASONS = (IDLE, REQUEST, MEMORY)
 
 
 class Room(Protocol):
