@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ovapi.__main__ import main
 from ovapi.config import (
     AdapterConfig,
     KeyLimits,
@@ -220,3 +221,48 @@ def test_limits_of_keys(tmp_path: Path) -> None:
 def test_tls_files_are_found_beside_the_file(tmp_path: Path) -> None:
     config = load(write(tmp_path, "server: {tls: {certificate: c.pem, key: k.pem}}"))
     assert config.server.tls == TlsConfig(tmp_path / "c.pem", tmp_path / "k.pem")
+
+
+def test_when_models_are_in_memory(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """
+        memory_budget: 6GB
+        models:
+          - {name: eager}
+          - {name: lazy, load: lazy, adapters: [{name: adapter, path: p}]}
+          - {name: patient, load: lazy, keep_alive: never, load_wait_seconds: 5}
+          - {name: short, keep_alive: 1h30m}
+          - {name: seconds, keep_alive: 2}
+        """,
+    )
+    config = load(file)
+    stays = {model.name: (model.load, model.keep_alive) for model in config.models}
+    assert config.memory_budget == 6 * 10**9
+    assert stays == {
+        "eager": ("eager", None),
+        "lazy": ("lazy", 300),
+        "adapter": ("lazy", 300),
+        "patient": ("lazy", None),
+        "short": ("eager", 5400),
+        "seconds": ("eager", 2),
+    }
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "5", "5 m", "m"])
+def test_what_is_no_duration(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="keep_alive"):
+        load(write(tmp_path, f"models: [{{name: m, keep_alive: '{value}'}}]"))
+
+
+def test_a_check_tells_what_models_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = f"path: {ROOT / 'models' / 'ovapi-demo'}, load: lazy, cache: {{size: 16MiB}}"
+    none = tmp_path / "none"
+    file = write(
+        tmp_path, f"models_dir: {none}\nmemory_budget: 1MB\nmodels: [{{name: a, {model}}}]"
+    )
+    assert main(["--config", str(file), "--check"]) == 0
+    shown = capsys.readouterr().out
+    assert "models may take 1 MiB together" in shown
+    assert "loads at the first request, stays for 300 s after use, takes about" in shown
+    assert "MORE THAN ALL MAY" in shown
