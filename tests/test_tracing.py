@@ -156,11 +156,11 @@ def test_a_collector_that_is_away_costs_nothing(tmp_path: Path, refuses: bool) -
             listener.close()
         environment = {**os.environ, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         with ServerProcess(tmp_path, settings, env=environment) as server:
-            assert max(timed(server) for _ in range(20)) < EXPORT_SECONDS / 2
+            assert max(timed(server) for _ in range(20)) < EXPORT_SECONDS - 1
             if not refuses:
-                listener.settimeout(10)
+                listener.settimeout(30)
                 listener.accept()[0].close()  # it has been tried
-            server.wait_for_log("ovapi.tracing: spans are not sent: ", seconds=10)
+            server.wait_for_log("ovapi.tracing: spans are not sent: ", seconds=30)
             begun = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - begun < CLOSE_SECONDS + 3
