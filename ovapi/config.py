@@ -69,12 +69,14 @@ class KeyLimits:
 class LimitsConfig:
     """`keys` are those whose limits differ from `per_key`, by their names.
 
-    A generation ends `request_seconds` after its headers have come, with what it has.
+    A generation ends `request_seconds` after its headers have come, with what it has. `body_bytes`
+    are those of all requests in hand together.
     """
 
     per_key: KeyLimits = field(default_factory=KeyLimits)
     keys: Mapping[str, KeyLimits] = field(default_factory=dict)
     request_seconds: float = 3600.0
+    body_bytes: int = 64 * 1024 * 1024
 
     def of(self, name: str) -> KeyLimits:
         """The limits of a key; "" is everybody, where there are no keys."""

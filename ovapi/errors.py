@@ -22,6 +22,7 @@
         ├── ModelFailed               code model_failed
         ├── NoMemory                  code no_memory
         ├── QueueTimeout              code queue_timeout
+        ├── NoRoomForBody             code no_room_for_body
         ├── TooManyConnections        code too_many_connections
         └── Draining                  code server_draining
 
@@ -165,6 +166,10 @@ class ModelLoading(Unavailable):
 class ModelFailed(Unavailable):
     code = "model_failed"
     retry_after = 30
+
+
+class NoRoomForBody(Unavailable):
+    code = "no_room_for_body"
 
 
 class TooManyConnections(Unavailable):

@@ -25,7 +25,7 @@ from ovapi.api.body import check_headers, parse
 from ovapi.api.failure import foreign, openai_error
 from ovapi.api.json_text import encode_json
 from ovapi.api.services import Services
-from ovapi.errors import ApiError, Draining, MethodNotAllowed, PayloadTooLarge
+from ovapi.errors import ApiError, Draining, MethodNotAllowed, NoRoomForBody, PayloadTooLarge
 from ovapi.limits import Quota
 from ovapi.models import Model
 from ovapi.schema import Schemas
@@ -70,6 +70,7 @@ class ApiHandler(RequestHandler):
         self._refused = False
         self._received = 0
         self._body = bytearray()
+        self._held = 0
 
     @property
     def services(self) -> Services:
@@ -169,9 +170,26 @@ class ApiHandler(RequestHandler):
         if self._received > self._limit and not self._refused:
             self._refuse(self._too_large())
         if not self._refused:
-            self._body += chunk
+            self._keep(chunk)
         elif self._received > self._limit + LINGER_BYTES:
             self.connection.stream.close()
+
+    def _keep(self, chunk: bytes) -> None:
+        """Take in a piece of the body. What was taken counts until the request has ended, since
+        its prompt lives as long."""
+        most = self.services.config.limits.body_bytes
+        others = self.services.body_bytes - self._held
+        if others and self.services.body_bytes + len(chunk) > most:
+            self._refuse(NoRoomForBody("The server has no room for this body now. Try again."))
+            return
+        self._body += chunk
+        self._held += len(chunk)
+        self.services.body_bytes += len(chunk)
+
+    def _drop_body(self) -> None:
+        self._body.clear()
+        self.services.body_bytes -= self._held
+        self._held = 0
 
     @property
     def _limit(self) -> int:
@@ -191,7 +209,7 @@ class ApiHandler(RequestHandler):
                 raise error
 
         self._refused = True
-        self._body.clear()
+        self._drop_body()
         assert self.request.method is not None
         setattr(self, self.request.method.lower(), answer)
         if isinstance(error, PayloadTooLarge):
@@ -295,6 +313,7 @@ class ApiHandler(RequestHandler):
     def _leave(self) -> None:
         if self._counted:
             self._counted = False
+            self._drop_body()
             self.services.leave()
         if self._entered:
             self._entered = False

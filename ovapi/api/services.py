@@ -16,7 +16,10 @@ from ovapi.schema import Schemas
 
 @dataclass
 class Services:
-    """What the handlers of one server share. `active` counts the requests in hand."""
+    """What the handlers of one server share.
+
+    `active` counts the requests in hand, `body_bytes` the bytes of their bodies.
+    """
 
     config: Config
     registry: ModelRegistry
@@ -27,6 +30,7 @@ class Services:
     limits: Limits
     draining: bool = False
     active: int = 0
+    body_bytes: int = 0
     on_idle: Callable[[], None] = lambda: None
 
     def leave(self) -> None:

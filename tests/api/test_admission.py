@@ -206,3 +206,44 @@ class TestWithoutKeys:
         async with api.client() as client:
             assert (await client.post(CHAT, json=chat())).status_code == 200
             assert (await client.post(CHAT, json=chat(), headers=key("x"))).status_code == 429
+
+
+def saying(text: str) -> dict[str, object]:
+    return {"messages": [{"role": "user", "content": text}]}
+
+
+async def test_bodies_have_so_many_bytes_together(api: Api) -> None:
+    config = api.app.services.config
+    api.app.configure(replace(config, limits=LimitsConfig(body_bytes=10_000)))
+    async with api.client() as client:
+        large = saying("x" * 6_000)
+        first = asyncio.create_task(client.post(CHAT, json=large, headers=key("a")))
+        await until(lambda: api.engine.requests)
+        for path in (CHAT, OLLAMA):
+            response = await client.post(path, json={**large, "model": "demo"}, headers=key("b"))
+            assert response.status_code == 503, path
+            assert int(response.headers["Retry-After"]) > 0
+        assert refusals(api, "no_room_for_body") == 2
+        small = asyncio.create_task(client.post(CHAT, json=chat(), headers=key("b")))
+        await until(lambda: len(api.engine.requests) == 2)
+        answer(api, 0)
+        answer(api, 1)
+        assert {(await task).status_code for task in (first, small)} == {200}
+        assert api.app.services.body_bytes == 0
+
+
+async def test_a_body_that_never_ends_holds_its_bytes_until_it_is_cut_off(api: Api) -> None:
+    async with connect(api.port) as raw:
+        await raw.send(post(b"x" * 1000, X_Api_Key="a", Content_Length="2000"))
+        await until(lambda: api.app.services.body_bytes == 1000)
+    await until(lambda: api.app.services.body_bytes == 0)
+
+
+async def test_a_single_body_may_exceed_what_all_may_have(api: Api) -> None:
+    config = api.app.services.config
+    api.app.configure(replace(config, limits=LimitsConfig(body_bytes=1024)))
+    api.engine.scripts.append(script("Hi"))
+    async with api.client() as client:
+        response = await client.post(CHAT, json=saying("x" * 100_000), headers=key("a"))
+    assert response.status_code == 200
+    assert api.app.services.body_bytes == 0
