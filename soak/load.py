@@ -6,11 +6,10 @@ import asyncio
 import random
 import time
 from contextlib import AsyncExitStack
-from typing import Any
 
 import httpx
 
-from soak.arena import SCHEMAS, Arena, check_error, only_demo
+from soak.arena import Arena, check_error, only_demo
 from soak.case import case
 from soak.footprint import Footprint
 from tests.api.raw import Raw, connect, post
@@ -27,12 +26,6 @@ CACHE_TOKENS = 4096
 SMALL_CACHE = CACHE_TOKENS * 2048
 """Bytes: a token of the built-in model counts as 2 KiB."""
 EDGE = "one " * (CACHE_TOKENS // 2)
-
-
-def server(**settings: float) -> dict[str, Any]:
-    """A configuration with these settings of `server`, as far as there are such."""
-    known = SCHEMAS["config"]["properties"]["server"]["properties"]
-    return {"server": {name: value for name, value in settings.items() if name in known}}
 
 
 @case(1, "A full queue refuses at once", config=only_demo(max_running=2, max_queued=4), quick=True)
@@ -54,7 +47,7 @@ async def full_queue(arena: Arena) -> str:
     return f"{len(refused)} of 40 refused, the slowest after {1000 * slowest:.0f} ms"
 
 
-@case(2, "Thousands of idle connections", config=server(max_connections=MOST_CONNECTIONS))
+@case(2, "Thousands of idle connections", config={"server": {"max_connections": MOST_CONNECTIONS}})
 async def idle_connections(arena: Arena) -> str:
     async with AsyncExitStack() as stack:
         opened = [
@@ -131,7 +124,7 @@ async def _fill_the_cache(arena: Arena) -> int:
     return int(response.json()["usage"]["total_tokens"])
 
 
-@case(5, "Readers that stall", config=server(write_timeout=WRITE_SECONDS))
+@case(5, "Readers that stall", config={"server": {"write_timeout": WRITE_SECONDS}})
 async def stalled_readers(arena: Arena) -> str:
     body = {"n": 8, "max_tokens": 3500, "temperature": 1, "ignore_eos": True, "stream": True}
     before = Footprint.of(arena.server)
@@ -158,7 +151,7 @@ async def slow_body(arena: Arena) -> str:
     return f"closed after {seconds:.1f} s, the limit is {BODY_SECONDS} s"
 
 
-@case(6, "Headers that come slowly", config=server(header_timeout=HEADER_SECONDS))
+@case(6, "Headers that come slowly", config={"server": {"header_timeout": HEADER_SECONDS}})
 async def slow_headers(arena: Arena) -> str:
     async with arena.raw() as raw:
         await raw.send(b"GET /health HTTP/1.1\r\n")
