@@ -139,6 +139,7 @@ class ModelConfig:
     queue_seconds: float = 120.0
     max_tokens_in_flight: int | None = None
     max_batched_tokens: int | None = None
+    max_slowdown: float = 2.5
     performance: str = "auto"
     stall_seconds: float = 60.0
     load_seconds: float = 600.0

@@ -132,6 +132,7 @@ def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:
         speculation=Speculation(**vars(guessing)) if guessing else None,
         max_running=entry.max_running,
         max_batched_tokens=entry.max_batched_tokens or MAX_BATCHED_TOKENS,
+        max_slowdown=entry.max_slowdown,
         stall_seconds=entry.stall_seconds,
         load_seconds=entry.load_seconds,
         log_level=config.logging.level,

@@ -47,9 +47,10 @@ class EngineSpec:
     """All that an engine process needs to know to serve one model.
 
     `cache_bytes` None: a bounded share of the free memory. `context` None: as the model's
-    config.json says. `max_running` is how many requests decode together. A process that has work
-    and does not report a step for `stall_seconds`, or is not ready `load_seconds` after its start,
-    is replaced.
+    config.json says. `max_running` is how many requests decode together; while a long prompt
+    enters, a token takes them `max_slowdown` times as long on average. A process that has work and
+    does not report a step for `stall_seconds`, or is not ready `load_seconds` after its start, is
+    replaced.
     """
 
     name: str
@@ -63,6 +64,7 @@ class EngineSpec:
     speculation: Speculation | None = None
     max_running: int = 64
     max_batched_tokens: int = MAX_BATCHED_TOKENS
+    max_slowdown: float = 2.5
     stall_seconds: float = 60.0
     load_seconds: float = 600.0
     log_level: str = "INFO"

@@ -16,7 +16,8 @@ from typing import Any
 from ovapi import logs
 from ovapi.core import Accepted, Event, Failed, FinishReason, GenerateRequest, Started
 from ovapi.engine import sampling
-from ovapi.engine.base import EngineStats
+from ovapi.engine.base import EngineSpec, EngineStats
+from ovapi.engine.entering import Entering, Pace
 from ovapi.engine.generation import Generation
 from ovapi.engine.intake import Intake, Prepared
 from ovapi.engine.speculation import assist
@@ -43,6 +44,7 @@ class _Running:
     handle: Any
     generation: Generation
     echoed: bool
+    begun: bool = False
 
     @property
     def id(self) -> str:
@@ -50,18 +52,24 @@ class _Running:
 
 
 class Batcher:
-    """`build` makes the pipeline, again if it breaks. At most `max_running` sequences at a time.
+    """`build` makes the pipeline, again if it breaks.
+
+    At most `max_running` sequences run at a time. While any do, a prompt of more than
+    `max_batched_tokens` enters in pieces, see `Entering`, and shorter ones may overtake it.
 
     `submit` and `cancel` only take note; `step` does the work and gives the events of all.
     """
 
     def __init__(
-        self, genai: Any, build: Callable[[], Any], intake: Intake, max_running: int
+        self, genai: Any, build: Callable[[], Any], intake: Intake, spec: EngineSpec
     ) -> None:
         self._genai = genai
         self._build = build
         self.intake = intake
-        self._max_running = max_running
+        self._max_running = spec.max_running
+        self._chunk = spec.max_batched_tokens
+        self._pace = Pace(spec.max_slowdown)
+        self._entering: Entering | None = None
         self._pipeline = build()
         self._numbers = itertools.count()
         self._waiting: dict[str, Prepared] = {}
@@ -73,13 +81,15 @@ class Batcher:
     @property
     def busy(self) -> bool:
         """There is something for `step` to do."""
-        return bool(self._running or self._waiting or self._events) or not self._settled
+        waiting = self._waiting or self._entering is not None
+        return bool(self._running or waiting or self._events) or not self._settled
 
     @property
     def stats(self) -> EngineStats:
         # the pipeline's figure is that of its last step, which may have been long ago
         usage = self._pipeline.get_metrics().cache_usage / 100 if self._running else 0.0
-        return EngineStats(len(self._running), len(self._waiting), usage)
+        entering = int(self._entering is not None)
+        return EngineStats(len(self._running) + entering, len(self._waiting), usage)
 
     def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
         """Queue the request. Its Accepted or Failed comes with the next step."""
@@ -97,6 +107,8 @@ class Batcher:
 
     def cancel(self, request_id: str) -> None:
         self._waiting.pop(request_id, None)
+        if self._entering is not None and self._entering.prepared.request.id == request_id:
+            self._stop_entering()
         running = self._running.get(request_id)
         if running is not None:
             self._drop(running)
@@ -107,8 +119,9 @@ class Batcher:
         Raises StepFailed when a step broke the pipeline and it has been mended: every request is
         out of it then and has to be submitted again. Raises something else if it is beyond repair.
         """
-        self._admit()
         try:
+            self._enter()
+            self._admit()
             self._step()
         except Exception as error:
             raise StepFailed(self._recover(error)) from error
@@ -118,29 +131,98 @@ class Batcher:
 
     def _step(self) -> None:
         # a step without requests frees the blocks of those that were cancelled
-        if self._running or not self._settled:
+        if self._running or self._has_piece or not self._settled:
             self._settled = not self._running
             began = time.monotonic()
             self._pipeline.step()
             if self._entered:
                 self._note_started(began)
+            self._note_pace(began)
         for running in list(self._running.values()):
             self._collect(running)
 
     def _admit(self) -> None:
-        """First come, first served; a wide beam search waits for its turn like everybody."""
+        """First come, first served; a wide beam search waits for its turn like everybody.
+
+        A long prompt waits for the one that enters, and only those like it wait for it.
+        """
         room = self._max_running - sum(running.prepared.width for running in self._running.values())
-        while self._waiting:
-            prepared = next(iter(self._waiting.values()))
+        room -= self._entering is not None
+        for prepared in list(self._waiting.values()):
+            long = self._is_long(prepared)
+            if long and self._entering is not None:
+                continue
             room -= prepared.width
             if room < 0 and self._running:
                 return
             del self._waiting[prepared.request.id]
-            generation = self.intake.generation(prepared)
-            self._add(_Running(prepared, None, generation, echoed=bool(prepared.given)))
+            if long:
+                self._entering = Entering(prepared, self._chunk)
+            else:
+                self._add(prepared)
 
-    def _add(self, running: _Running) -> None:
-        prepared = running.prepared
+    def _is_long(self, prepared: Prepared) -> bool:
+        """Whether it would hold up others; log-probabilities of a prompt take it in one piece."""
+        tokens = len(prepared.ids) + len(prepared.given)
+        one = prepared.width == 1 and not prepared.echoes_logprobs
+        return bool(self._running) and one and tokens > self._chunk
+
+    def _enter(self) -> None:
+        """Give the pipeline the next piece of the prompt that enters, if it is time for it."""
+        entering = self._entering
+        if entering is None or entering.handle is not None:
+            return
+        piece = None
+        if self._running:
+            if not self._pace.ready:
+                return
+            piece = entering.next_piece(len(self._running))
+        self._pace.begin()
+        if piece is None:
+            self._entering = None
+            self._add(entering.prepared, entering.started)
+        else:
+            entering.handle = self._add_single(piece)
+
+    def _note_pace(self, began: float) -> None:
+        """What the last step was for, and how long it took."""
+        seconds = time.monotonic() - began
+        begun = sum(running.begun for running in self._running.values())
+        if self._entering is not None and self._has_piece:
+            self._collect_piece(self._entering, began, seconds)
+        elif begun and begun == len(self._running):
+            self._pace.decoded(seconds)
+        elif begun:
+            self._pace.prefilled(seconds)
+
+    def _collect_piece(self, entering: Entering, began: float, seconds: float) -> None:
+        self._pace.prefilled(seconds)
+        if not entering.started:
+            self._events.append((entering.prepared.request.id, Started(began)))
+            entering.started = True
+        if entering.handle.can_read():
+            entering.handle.read()
+            entering.entered(self._pace.is_cheap(seconds))
+        elif entering.handle.get_status() != self._genai.GenerationStatus.RUNNING:
+            # the cache is full: the whole prompt must fare as any other does
+            self._entering = None
+            self._add(entering.prepared, started=True)
+
+    @property
+    def _has_piece(self) -> bool:
+        """A piece of a prompt is in the pipeline."""
+        return self._entering is not None and self._entering.handle is not None
+
+    def _stop_entering(self) -> None:
+        assert self._entering is not None
+        if self._entering.handle is not None:
+            self._entering.handle.cancel()
+            self._settled = False
+        self._entering = None
+
+    def _add(self, prepared: Prepared, started: bool = False) -> None:
+        generation = self.intake.generation(prepared)
+        running = _Running(prepared, None, generation, echoed=bool(prepared.given))
         try:
             config = sampling.make_config(
                 self._genai,
@@ -158,7 +240,15 @@ class Batcher:
             self._fail(running.id, "The engine refused the request.")
             return
         self._running[running.id] = running
-        self._entered.append(running)
+        if not started:
+            self._entered.append(running)
+
+    def _add_single(self, ids: list[int]) -> Any:
+        """A request for one token."""
+        config = self._genai.GenerationConfig()
+        config.max_new_tokens = 1
+        assist(config, self.intake.speculation)
+        return self._pipeline.add_request(next(self._numbers), _tensor(ids), config)
 
     def _note_started(self, began: float) -> None:
         """Tell which requests were in a step for the first time.
@@ -167,7 +257,7 @@ class Batcher:
         prompts in the order of their arrival, as far as `max_num_batched_tokens` goes.
         """
         old = len(self._running) - len(self._entered)
-        new = self._pipeline.get_metrics().scheduled_requests - old
+        new = self._pipeline.get_metrics().scheduled_requests - old - self._has_piece
         while self._entered and (new > 0 or self._entered[0].handle.can_read()):
             self._events.append((self._entered.popleft().id, Started(began)))
             new -= 1
@@ -176,6 +266,7 @@ class Batcher:
         """Read what the last step made for this request; `read` would block without output."""
         if running.handle.can_read():
             outputs = running.handle.read()
+            running.begun = True
             if running.prepared.request.sampling.beams is None:
                 self._take(running, next(iter(outputs.values())))
             else:
@@ -251,6 +342,9 @@ class Batcher:
         """
         log.error("a step failed with %d requests: %s", len(self._running), error)
         lost = frozenset((*self._running, *self._waiting, *(id for id, _ in self._events)))
+        if self._entering is not None:
+            lost |= {self._entering.prepared.request.id}
+            self._stop_entering()
         for running in list(self._running.values()):
             self._drop(running)
         self._waiting.clear()
@@ -273,10 +367,7 @@ class Batcher:
 
     def probe(self) -> bool:
         """Whether the pipeline gives a real token. Only while nothing else runs."""
-        config = self._genai.GenerationConfig()
-        config.max_new_tokens = 1
-        assist(config, self.intake.speculation)
-        handle = self._pipeline.add_request(next(self._numbers), _tensor([0]), config)
+        handle = self._add_single([0])
         self._pipeline.step()
         return bool(handle.can_read())
 

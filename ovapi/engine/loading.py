@@ -44,7 +44,7 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
     context = min(facts.context, draft.context) if draft else facts.context
     intake = make_intake(genai.Tokenizer(spec.path), facts, size.tokens)
     intake = replace(intake, context=context, speculation=spec.speculation)
-    batcher = Batcher(genai, build, intake, spec.max_running)
+    batcher = Batcher(genai, build, intake, spec)
     _log_loaded(spec, started, f"cache of {size.size_bytes >> 20} MiB, {size.tokens} tokens")
     return batcher, EngineInfo(
         context=context,
