@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the YAML file to read (default: ./config.yaml, else the one in the package)",
     )
     parser.add_argument("--host", help="the address to listen on, instead of the file's")
-    parser.add_argument("--port", type=int, help="the port to listen on, instead of the file's")
+    parser.add_argument("--port", type=_port, help="the port to listen on, instead of the file's")
     parser.add_argument(
         "--check", action="store_true", help="check the configuration, say what would be served"
     )
@@ -55,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_tune(parser.add_subparsers(title="instead of serving", dest="command"))
     parser.add_argument("--version", action="version", version=f"ovapi {__version__}")
     return parser
+
+
+def _port(text: str) -> int:
+    """The system would take a number that is too large for another one."""
+    if not (text.isdecimal() and len(text) < 6 and int(text) < 2**16):
+        raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+    return int(text)
 
 
 def _add_tune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -9,8 +9,8 @@ from concurrent.futures import Executor
 import tornado.web
 from tornado.web import RequestHandler
 
-from ovapi.api.access_log import log_access, status_of
-from ovapi.api.base import VERBS, ApiHandler
+from ovapi.api.access_log import log_access, refusal_of, status_of
+from ovapi.api.base import VERBS
 from ovapi.api.generation import GenerationHandler
 from ovapi.api.health import Health
 from ovapi.api.index import Documentation, Favicon, Index, OpenApi
@@ -96,13 +96,12 @@ class Application(tornado.web.Application):
         if self.tracing is not None and isinstance(handler, GenerationHandler):
             self.tracing.ended(handler, route)
         method = handler.request.method
-        refusal = handler.refusal if isinstance(handler, ApiHandler) else None
         self.metrics.http_request(
             route=route,
             method=method if method in (*VERBS, "OPTIONS") else "other",
             model=getattr(handler, "model_name", ""),
             status=status_of(handler),
-            refusal=(refusal.code or refusal.type) if refusal is not None else None,
+            refusal=refusal_of(handler),
         )
 
     def configure(self, config: Config) -> None:

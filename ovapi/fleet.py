@@ -151,5 +151,7 @@ def log_state(entry: ModelConfig, state: EngineState) -> None:
             "model %s: ready on %s, context %d tokens, KV cache %s",
             entry.name, info.device, info.context, cache,
         )  # fmt: skip
+    elif state.detail:
+        log.info("model %s: %s: %s", entry.name, state.status, state.detail)
     elif state.status not in ("unloaded", "loading"):  # of which the residence tells
-        log.info("model %s: %s %s", entry.name, state.status, state.detail)
+        log.info("model %s: %s", entry.name, state.status)

@@ -29,10 +29,14 @@ class YamlDocument:
         try:
             text = source.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source}: cannot be read: {error}") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ConfigError(f"{source}: cannot be read: {reason}") from None
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             data = yaml.safe_load(text)
+        except yaml.MarkedYAMLError as error:
+            line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+            raise ConfigError(f"{source}: not valid YAML{line}: {error.problem}") from None
         except yaml.YAMLError as error:
             raise ConfigError(f"{source}: not valid YAML: {error}") from None
         lines: dict[tuple[str | int, ...], int] = {(): 1}

@@ -138,7 +138,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("a: 1\na: 2\n", "a (line 2): given twice"),
         ("defaults:\n  temperature: warm\n", "defaults.temperature (line 2)"),
         ("- a\n", "the file (line 1)"),
-        ("a: [\n", "not valid YAML"),
+        ("a: [\n", "not valid YAML (line 2): "),
     ],
 )
 def test_errors_name_the_path_and_the_line(tmp_path: Path, text: str, expected: str) -> None:

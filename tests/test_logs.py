@@ -214,6 +214,7 @@ def test_a_crash_names_the_requests_that_it_met(tmp_path: Path) -> None:
         logged = [json.loads(line) for line in server.log.splitlines()]
     met = [line for line in logged if line["logger"] == "ovapi.engine.roster"]
     assert [line["request"] for line in met] == ["mine"]
+    assert any(line["message"].endswith("has ended: SIGKILL") for line in logged)
 
 
 def test_what_keeps_the_server_from_starting_is_a_line_too() -> None:

@@ -102,6 +102,13 @@ def test_a_port_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_there_is_not_is_refused(port: str) -> None:
+    result = command(f"--port={port}", "--check")
+    assert result.returncode == 2
+    assert "argument --port: must be a number from 0 to 65535" in result.stderr
+
+
 def test_check_says_what_would_be_served() -> None:
     result = command("--check")
     assert result.returncode == 0

@@ -6,20 +6,28 @@ import logging
 
 from tornado.web import RequestHandler
 
+from ovapi.errors import ApiError
+
 log = logging.getLogger("ovapi.access")
 
 CLIENT_GONE = 499
 LONGEST_PATH = 200
 LINE = (
     "%(client)s '%(key)s' %(method)s '%(path)s' %(status)d %(milliseconds).1fms "
-    "%(request)s %(answer)s"
+    "%(request)s %(answer)s %(refusal)s"
 )
-"""`answer` is the id that a generation has in the engine."""
+"""`answer` is the id that a generation has in the engine, `refusal` the code of the error."""
 
 
 def status_of(handler: RequestHandler) -> int:
     """What came of the request; CLIENT_GONE if nobody was there any more to be told."""
     return CLIENT_GONE if getattr(handler, "gone", False) else handler.get_status()
+
+
+def refusal_of(handler: RequestHandler) -> str | None:
+    """The code of the error that the client was given instead of an answer, or its type."""
+    error: ApiError | None = getattr(handler, "refusal", None)
+    return (error.code or error.type) if error is not None else None
 
 
 def log_access(handler: RequestHandler) -> None:
@@ -38,5 +46,6 @@ def log_access(handler: RequestHandler) -> None:
         "milliseconds": round(1000 * request.request_time(), 1),
         "request": getattr(handler, "request_id", "-"),
         "answer": getattr(handler, "answer_id", "-"),
+        "refusal": refusal_of(handler) or "-",
     }
     log.log(level, LINE, fields, extra={"fields": fields})

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -162,7 +163,6 @@ class ProcessEngine:
             case Answer(number, result):
                 self._answer(number, result)
             case Ready(info) if not self._closing.is_set():
-                log.info("engine of %s ready", self._spec.name)
                 self._set_state(EngineState("ready", info=info))
                 self._submit()
             case LoadFailed(detail):
@@ -182,7 +182,7 @@ class ProcessEngine:
         """The child is gone; its requests wait for the next one."""
         if self._closing.is_set():
             return
-        log.error("engine process of %s died with status %d", self._spec.name, status)
+        log.error("engine process of %s has ended: %s", self._spec.name, _cause(status))
         self.stats = EngineStats()
         if self.state.status in ("ready", "restarting"):
             self._set_state(EngineState("restarting", "the engine is being restarted"))
@@ -251,3 +251,9 @@ class ProcessEngine:
                 log.error("engine process of %s silent for %.0f s: killed", self._spec.name, silent)
                 child.kill()
                 return
+
+
+def _cause(status: int) -> str:
+    """Of a process's end, as people know it: a signal's name or an exit status."""
+    known = {-one.value: one.name for one in signal.Signals}
+    return known.get(status, f"exit status {status}")

@@ -101,11 +101,11 @@ class Roster:
             live.crashes += 1
             live.submitted = False
             with logs.about(live.request.names):
-                log.warning("the engine was lost after %d tokens for this", len(live.given))
+                log.warning("the engine has ended %d tokens into the request", len(live.given))
         suspects = [live for live in inside if live.suspect]
         if len(suspects) == 1:
             with logs.about(suspects[0].request.names):
-                log.error("given up: the engine was lost at this twice")
+                log.error("the request is given up: the engine has ended at it twice")
             self._fail((suspects[0],), EngineFailed("The engine stopped twice at this request."))
 
     def resubmit(self) -> list[Live]:

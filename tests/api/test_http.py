@@ -148,6 +148,7 @@ async def test_one_line_a_request_whatever_it_holds(
         await client.post(CHAT, json={**HELLO, "model": "a\nb\x1b[31m"})
     lines = [one.getMessage() for one in caplog.records if one.name == "ovapi.access"]
     assert all(line.isascii() and line.isprintable() for line in lines)
+    assert lines[-1].endswith(" model_not_found")
     assert len(lines) == 2 or (len(lines) == 1 and "chat" in lines[0])
 
 
