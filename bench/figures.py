@@ -43,6 +43,6 @@ def figures(answers: Sequence[Answer]) -> Figures:
         "events": sum(answer.events for answer in good),
         "tokens_per_second": round(tokens / seconds, 2) if seconds else 0.0,
         "ttft_ms": spread([a.first - a.sent for a in seen]),
-        "tpot_ms": spread([(a.last - a.first) / (a.output_tokens - 1) for a in several]),
+        "tpot_ms": spread([(a.ended - a.first) / (a.output_tokens - 1) for a in several]),
         "latency_ms": spread([a.ended - a.sent for a in good]),
     }
