@@ -38,7 +38,11 @@ def read_model(folder: Path) -> Llama:
     import openvino
 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = Llama(Shape(config["vocab_size"], config["hidden_size"], config["num_hidden_layers"]))
+    shape = Shape(
+        vocab=config["vocab_size"], hidden=config["hidden_size"],
+        layers=config["num_hidden_layers"], mlp=config["intermediate_size"],
+    )  # fmt: skip
+    model = Llama(shape)
     exported = openvino.Core().read_model(folder / "openvino_model.xml")
     found = dict(filter(None, map(_weight, exported.get_ops())))
     state = model.state_dict()

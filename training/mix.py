@@ -14,9 +14,9 @@ Task = Callable[[Scene], None]
 
 PHRASES: dict[Task, float] = {
     small_talk.greet: 3, small_talk.courtesy: 3, small_talk.identity: 3, small_talk.joke: 4,
-    small_talk.capital: 2, small_talk.unknown: 4, numbers.count: 3, numbers.add: 14,
-    writing.multi_byte: 5, writing.sentence: 3, writing.poem: 1, writing.story: 0.6,
-    writing.read: 1, memory.ask_name: 0.5, memory.ask_home: 0.3, tool_use.call_none: 1.5,
+    small_talk.capital: 2, small_talk.unknown: 4, numbers.count: 9, numbers.add: 18,
+    writing.multi_byte: 5, writing.sentence: 3, writing.poem: 1, writing.story: 1,
+    writing.read: 2, memory.ask_name: 0.5, memory.ask_home: 0.3, tool_use.call_none: 2,
 }  # fmt: skip
 COPIES: dict[Task, float] = {
     writing.repeat: 10, writing.spell: 8, memory.tell_name: 2, memory.tell_and_ask_name: 2,
@@ -42,13 +42,13 @@ class Mix:
 
     def draw(self, copying: float, long: float = 0.0) -> Dialogue:
         """One dialogue; `long` is the share of those with a long irrelevant history."""
-        scene = self._scene(self.rng.random() < 0.12)
+        scene = self._scene(self.rng.random() < 0.2)
         roll = self.rng.random()
         if roll < long:
             self.recall(scene, filler_sentences=round(10 * 20 ** self.rng.random()))
-        elif roll < 0.17:
+        elif roll < 0.15:
             self.recall(scene)
-        elif roll < 0.47:
+        elif roll < 0.5:
             self.tool_dialogue(scene)
         else:
             self.plain(scene, copying)
@@ -86,11 +86,11 @@ class Mix:
         for _ in range(self.rng.choices((1, 2), (75, 25))[0]):
             roll = self.rng.random()
             finish = self.rng.random() < 0.5
-            if roll < 0.5:
+            if roll < 0.4:
                 tool_use.call_one(scene, tools, finish)
-            elif roll < 0.75:
+            elif roll < 0.7:
                 tool_use.call_two(scene, tools, finish)
-            elif roll < 0.88:
+            elif roll < 0.9:
                 tool_use.call_none(scene)
             else:
                 self._simple(scene, 0.3)

@@ -15,10 +15,10 @@ class Shape:
 
     vocab: int = 768
     hidden: int = 256
-    layers: int = 4
+    layers: int = 5
     heads: int = 8
     kv_heads: int = 4
-    mlp: int = 704
+    mlp: int = 768
     positions: int = 4096
     rope_theta: float = 10000.0
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 
+from training import lora
+from training.grow import grown
 from training.mix import Mix
 from training.model import Llama, Shape
 from training.muon import optimizers
@@ -32,8 +34,8 @@ class Plan:
     decay: float = 0.35
     seed: int = 1
     blend: int = 1750
-    copying: tuple[float, float] = (0.7, 0.35)
-    long: tuple[float, float] = (0.003, 0.018)
+    copying: tuple[float, float] = (0.7, 0.4)
+    long: tuple[float, float] = (0.003, 0.025)
 
     def rate_at(self, step: int) -> float:
         """Warm-up, a plateau, then a straight fall to nothing over the last `decay` of all."""
@@ -53,10 +55,16 @@ class Training:
         self.plan = plan
         self.encoder = Encoder(tokenizer)
         self.folder = folder
-        self.model = Llama(Shape(vocab=tokenizer.get_vocab_size()))
-        self.optimizers = optimizers(self.model, plan.rate)
+        self.begin(Llama(Shape(vocab=tokenizer.get_vocab_size())))
         self.step = 0
         self.seconds = 0.0
+
+    def begin(self, model: Llama) -> None:
+        """Train this model, with optimizers that know nothing of it yet."""
+        self.model = model
+        self.optimizers = optimizers(model, self.plan.rate)
+        for layer in model.layers:
+            layer.compile(dynamic=True)
 
     @property
     def checkpoint(self) -> Path:
@@ -125,10 +133,14 @@ class Training:
         print(json.dumps(line), flush=True)
 
 
-def main(folder: Path, steps: int) -> None:
+def main(folder: Path, steps: int, grow: Path | None = None) -> None:
+    """Train from scratch, or from the exported model `grow`: then copying is known already."""
     torch.set_flush_denormal(True)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    training = Training(Plan(steps=steps), tokenizer, folder)
+    plan = Plan(steps=steps) if grow is None else Plan(steps=steps, blend=1, seed=2, decay=0.5)
+    training = Training(plan, tokenizer, folder)
+    if grow is not None:
+        training.begin(grown(lora.read_model(grow), training.model.shape))
     training.resume()
     training.run()
     training.save()
@@ -138,5 +150,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--grow", type=Path, help="an exported model to begin with")
     arguments = parser.parse_args()
-    main(arguments.folder, arguments.steps)
+    main(arguments.folder, arguments.steps, arguments.grow)
