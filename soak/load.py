@@ -13,6 +13,7 @@ from soak.arena import Arena, check_error, only_demo
 from soak.case import case
 from soak.footprint import Footprint
 from tests.api.raw import Raw, connect, post
+from tests.engine.driver import TOKEN_BYTES
 from tests.load import LONG_PROMPT
 from tests.prompts import GREETING, LONG, chat
 from tests.server_process import DEMO, ROOT
@@ -23,8 +24,7 @@ MOST_CONNECTIONS = 500
 BODY_SECONDS = HEADER_SECONDS = 2
 WRITE_SECONDS = 10
 CACHE_TOKENS = 4096
-SMALL_CACHE = CACHE_TOKENS * 2048
-"""Bytes: a token of the built-in model counts as 2 KiB."""
+SMALL_CACHE = CACHE_TOKENS * TOKEN_BYTES
 EDGE = "one " * (CACHE_TOKENS // 2)
 
 

@@ -19,7 +19,7 @@ from ovapi.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
-from tests.engine.driver import DEMO, Answer, Driver, chat
+from tests.engine.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
 from tests.prompts import GREETING, LONG, SURE
 
 
@@ -214,7 +214,7 @@ def test_the_child_dies_with_a_killed_parent() -> None:
 
 
 async def test_a_small_cache_refuses_what_it_cannot_hold() -> None:
-    driver = await Driver.started("batching", cache_bytes=512 * 2048)
+    driver = await Driver.started("batching", cache_bytes=512 * TOKEN_BYTES)
     try:
         info = driver.engine.state.info
         assert info is not None
