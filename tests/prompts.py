@@ -4,6 +4,10 @@ from __future__ import annotations
 
 GREETING = "Hello!"
 LONG = "Count to 100."
+WAVERING = "Qwertz uiop"
+"""Samples of the answer differ, and those of one seed are alike however they are computed."""
+UNSURE = "Repeat the story of Ada and the joke in French with keys a, b"
+"""Nothing that the model knows: each sample of the answer is another."""
 SURE = (
     "Hello!",
     "What are you?",

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.prompts import GREETING, LONG
+from tests.prompts import GREETING, LONG, UNSURE, WAVERING
 from tests.server_process import ServerProcess
 
 END = "<|im_end|>"
@@ -64,15 +64,16 @@ HOT = {"temperature": 2, "max_tokens": 60}
 
 def test_temperature(ask: Asker) -> None:
     assert ask.text() == ask.text(temperature=0, seed=5)
-    assert ask.text(**HOT, seed=1) != ask.text()
+    assert ask.text(UNSURE, **HOT, seed=1) != ask.text(UNSURE)
 
 
 def test_without_a_seed_answers_differ(ask: Asker) -> None:
-    assert len({ask.text(**HOT) for _ in range(3)}) == 3
+    assert len({ask.text(UNSURE, **HOT) for _ in range(3)}) == 3
 
 
 def test_seed(ask: Asker) -> None:
-    assert ask.text(**HOT, seed=1) == ask.text(**HOT, seed=1) != ask.text(**HOT, seed=2)
+    assert ask.text(WAVERING, **HOT, seed=1) == ask.text(WAVERING, **HOT, seed=1)
+    assert ask.text(UNSURE, **HOT, seed=1) != ask.text(UNSURE, **HOT, seed=2)
 
 
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1}])
@@ -82,7 +83,7 @@ def test_the_likeliest_token_alone_is_greedy(ask: Asker, narrow: dict[str, float
 
 @pytest.mark.parametrize("every", [{"top_k": -1}, {"top_k": 0}, {"top_p": 1}, {"min_p": 0}])
 def test_all_tokens_are_considered(ask: Asker, every: dict[str, float]) -> None:
-    assert ask.text(**HOT, seed=1, **every) == ask.text(**HOT, seed=1)
+    assert ask.text(WAVERING, **HOT, seed=1, **every) == ask.text(WAVERING, **HOT, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_all_tokens_are_considered(ask: Asker, every: dict[str, float]) -> None:
 )
 def test_penalties(ask: Asker, penalty: dict[str, float]) -> None:
     hot = {**HOT, "seed": 1, "max_tokens": 100}
-    assert ask.text(**hot, **penalty) != ask.text(**hot)
+    assert ask.text(UNSURE, **hot, **penalty) != ask.text(UNSURE, **hot)
 
 
 def test_max_tokens(ask: Asker) -> None:
@@ -141,9 +142,9 @@ def test_truncate_prompt_tokens(ask: Asker) -> None:
 
 
 def test_n(ask: Asker) -> None:
-    texts = ask.texts(n=3, **HOT, seed=7)
+    texts = ask.texts(WAVERING, n=3, **HOT, seed=7)
     assert len(set(texts)) == 3
-    assert texts == [ask.text(**HOT, seed=seed) for seed in (7, 8, 9)]
+    assert texts == [ask.text(WAVERING, **HOT, seed=seed) for seed in (7, 8, 9)]
 
 
 def test_what_has_no_effect(ask: Asker) -> None:

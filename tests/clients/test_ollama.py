@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import ollama
 import pytest
 
-from tests.prompts import GREETING, LONG
+from tests.prompts import GREETING, LONG, UNSURE, WAVERING
 from tests.server_process import DEMO, ServerProcess
 
 HELLO = [{"role": "user", "content": GREETING}]
@@ -112,10 +112,10 @@ def test_stop(client: ollama.Client) -> None:
 
 
 def test_seed(client: ollama.Client) -> None:
-    hot = {"temperature": 1.5, "num_predict": 30}
-    same = {generate(client, seed=1, **hot).response for _ in range(2)}
+    hot = {"temperature": 2, "num_predict": 30}
+    same = {generate(client, WAVERING, seed=1, **hot).response for _ in range(2)}
     assert len(same) == 1
-    different = {generate(client, seed=seed, **hot).response for seed in range(4)}
+    different = {generate(client, WAVERING, seed=seed, **hot).response for seed in range(8)}
     assert len(different) > 1
 
 
@@ -124,7 +124,8 @@ def test_seed(client: ollama.Client) -> None:
 )
 def test_penalties_change_the_text(client: ollama.Client, penalty: dict[str, float]) -> None:
     hot = {"temperature": 2, "seed": 1, "num_predict": 100}
-    assert generate(client, **hot, **penalty).response != generate(client, **hot).response
+    plain = generate(client, UNSURE, **hot)
+    assert generate(client, UNSURE, **hot, **penalty).response != plain.response
 
 
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 0.001}, {"min_p": 1.0}])

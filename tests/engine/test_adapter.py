@@ -22,7 +22,7 @@ SIZES = {"F16": 2, "F32": 4, "F64": 8}
 Shapes = dict[str, tuple[int, ...]]
 
 
-def pair(layer: str = LAYER, inputs: int = 256, outputs: int = 704, rank: int = 4) -> Shapes:
+def pair(layer: str = LAYER, inputs: int = 256, outputs: int = 768, rank: int = 4) -> Shapes:
     return {f"{layer}.lora_A.weight": (rank, inputs), f"{layer}.lora_B.weight": (outputs, rank)}
 
 
@@ -73,7 +73,7 @@ def test_a_part_of_the_layers_is_enough(tmp_path: Path, dtype: str) -> None:
         (pair(outputs=512), "has another size"),
         (pair("model.layers.0.mlp.up_proj"), "no LoRA matrix in PEFT's form"),
         ({f"{LAYER}.lora_A.weight": (4, 256)}, "only one matrix of the pair"),
-        ({**pair(), f"{LAYER}.lora_magnitude_vector": (1, 704)}, "lora_magnitude_vector"),
+        ({**pair(), f"{LAYER}.lora_magnitude_vector": (1, 768)}, "lora_magnitude_vector"),
         ({}, "holds no tensor"),
     ],
 )
@@ -142,6 +142,6 @@ def test_without_a_configuration_nothing_is_scaled(tmp_path: Path) -> None:
 
 def test_layers_are_the_products_with_weights() -> None:
     layers = {layer.name.split("/")[0]: layer for layer in read_layers(MODEL)}
-    assert len(layers) == 4 * 7 + 1
+    assert len(layers) == 5 * 7 + 1
     up = layers["__module.model.layers.3.mlp.up_proj"]
-    assert (up.inputs, up.outputs) == (256, 704)
+    assert (up.inputs, up.outputs) == (256, 768)

@@ -14,7 +14,7 @@ from ovapi.errors import (
     UnsupportedParameter,
 )
 from tests.engine.driver import Driver, chat
-from tests.prompts import GREETING, LONG
+from tests.prompts import GREETING, LONG, UNSURE, WAVERING
 
 COUNTING = "Count to 12."
 COUNTED = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
@@ -48,16 +48,16 @@ async def test_greedy_is_deterministic(driver: Driver) -> None:
 
 
 async def test_one_seed_gives_one_text(driver: Driver) -> None:
-    hot = {"temperature": 3.0, "max_tokens": 30}
-    same = await driver.all(driver.submit(GREETING, seed=7, **hot) for _ in range(3))
-    other = await driver.ask(GREETING, seed=8, **hot)
+    hot = {"temperature": 2.0, "max_tokens": 30}
+    same = await driver.all(driver.submit(WAVERING, seed=7, **hot) for _ in range(3))
+    others = await driver.all(driver.submit(WAVERING, seed=seed, **hot) for seed in range(8, 16))
     assert len({answer.text for answer in same}) == 1
-    assert other.text != same[0].text
+    assert {answer.text for answer in others} != {same[0].text}
 
 
 async def test_unseeded_requests_differ(driver: Driver) -> None:
     hot = {"temperature": 3.0, "max_tokens": 30}
-    answers = await driver.all(driver.submit(GREETING, **hot) for _ in range(3))
+    answers = await driver.all(driver.submit(UNSURE, **hot) for _ in range(3))
     assert len({answer.text for answer in answers}) == 3
 
 
