@@ -55,14 +55,13 @@ def start_of(answer: Answer) -> float:
 
 
 async def test_each_prompt_starts_when_the_steps_have_room_for_it() -> None:
-    """Three prompts of three steps each: the last one starts when the others are through."""
+    """Three prompts of three steps each: none starts while the one before still fills the steps."""
     driver = await Driver.started("batching", max_batched_tokens=100, max_slowdown=1000)
     try:
         prompts = [TokenPrompt(tuple(range(first, first + 300))) for first in (5, 6, 7)]
         answers = [driver.submit(prompt, max_tokens=20, ignore_eos=True) for prompt in prompts]
         first, second, third = [start_of(one) for one in await driver.all(answers)]
         assert first < second < third
-        assert third - first > 1.5 * (second - first)
     finally:
         await driver.close()
 
