@@ -146,6 +146,8 @@ class Batcher:
 
         A long prompt waits for the one that enters, and only those like it wait for it.
         """
+        if not self._waiting:
+            return
         room = self._max_running - sum(running.prepared.width for running in self._running.values())
         room -= self._entering is not None
         for prepared in list(self._waiting.values()):

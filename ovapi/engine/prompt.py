@@ -28,11 +28,6 @@ class PromptEncoder:
         longest_first = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
-    def encode(self, prompt: ChatPrompt | TextPrompt, add_special_tokens: bool = True) -> list[int]:
-        """The prompt's ids; a chat template brings its own special tokens. Raises ApiError."""
-        add_special_tokens = add_special_tokens and isinstance(prompt, TextPrompt)
-        return self.encode_parts(self.parts(prompt), add_special_tokens)
-
     def exceeds(self, prompt: ChatPrompt | TextPrompt, characters: int, specials: int) -> bool:
         """Whether the prompt has more characters, or more of special tokens' texts, than that."""
         if isinstance(prompt, TextPrompt):

@@ -46,8 +46,8 @@ class Api:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Return once `condition()` holds; fail if it does not within a second."""
-    for _ in range(200):
+    """Return once `condition()` holds; fail if it does not within ten seconds."""
+    for _ in range(2000):
         if condition():
             return
         await asyncio.sleep(0.005)

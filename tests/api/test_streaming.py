@@ -254,10 +254,10 @@ async def test_a_slow_reader_holds_back_nobody(api: Api) -> None:
 
 
 async def test_a_reader_that_stalls_is_dropped(api: Api) -> None:
+    limits = replace(api.app.services.config.server, write_timeout=0.1)
+    api.server.configure_limits(limits)
     async with connect(api.port) as slow:
         await begin_flood(api, slow)
-        limits = replace(api.app.services.config.server, write_timeout=0.1)
-        api.server.configure_limits(limits)
         await until(lambda: api.engine.cancelled)
         await until(lambda: api.app.active == 0)
 

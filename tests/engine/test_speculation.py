@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ovapi.core import BeamSearch, Finished
+from ovapi.core import BeamSearch
 from ovapi.engine.base import EngineSpec, Speculation
-from ovapi.engine.batching import StepFailed
 from ovapi.engine.loading import load_batcher
 from tests.engine.conftest import SPECULATION
 from tests.engine.driver import DEMO, Driver
-from tests.engine.test_failure import failed, finish, request
+from tests.engine.test_failure import check_that_it_recovers, failed
 from tests.engine.test_supervision import process_of
 from tests.prompts import SURE
 
@@ -65,15 +64,7 @@ async def test_beams_are_refused(guessing: Speculation) -> None:
 
 @KINDS
 def test_a_broken_pipeline_recovers(guessing: Speculation) -> None:
-    """Two live requests of one number leave a real pipeline unable to step."""
-    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=guessing))
-    batcher._numbers = iter([7, 7, *range(10_000, 10_100)])  # type: ignore[assignment]
-    batcher.submit(request("a"))
-    batcher.submit(request("b"))
-    with pytest.raises(StepFailed):
-        finish(batcher)
-    batcher.submit(request("c"))
-    assert isinstance(finish(batcher)["c"][-1], Finished)
+    check_that_it_recovers(load_batcher(EngineSpec("demo", DEMO, speculation=guessing))[0])
 
 
 async def test_a_draft_model_that_does_not_fit(tmp_path: Path) -> None:
