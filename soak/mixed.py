@@ -102,8 +102,8 @@ ACTS: tuple[tuple[Act, int], ...] = (
 """What a client may do, and how often."""
 
 
-SMALL = only_demo(cache={"size": "32MB"}, properties={"CPU_RUNTIME_CACHE_CAPACITY": 16})
-"""Caches that are full soon: by default OpenVINO keeps the kernels of the last 5,000 shapes."""
+SMALL = only_demo(cache={"size": "32MB"})
+"""A prefix cache that is full soon."""
 
 
 @case(15, "Mixed load", config=SMALL)

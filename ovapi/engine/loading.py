@@ -13,7 +13,7 @@ from ovapi.engine.base import EngineInfo, EngineSpec
 from ovapi.engine.batching import Batcher
 from ovapi.engine.cache import CacheSize, cache_size
 from ovapi.engine.detokenize import TokenTable
-from ovapi.engine.device import check_device, properties
+from ovapi.engine.device import bound_kernel_caches, check_device, properties
 from ovapi.engine.facts import ModelFacts
 from ovapi.engine.failure import LoadError
 from ovapi.engine.intake import Intake
@@ -27,6 +27,7 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
     """A continuous batching pipeline. Raises LoadError, or whatever OpenVINO raises."""
     import openvino_genai as genai
 
+    bound_kernel_caches()
     started = time.monotonic()
     facts = ModelFacts.read(spec.path, spec.context)
     check_device(spec.device)
@@ -60,6 +61,7 @@ def load_single(spec: EngineSpec) -> tuple[Any, Intake, EngineInfo]:
     """An LLMPipeline for one request at a time. Raises LoadError, or whatever OpenVINO raises."""
     import openvino_genai as genai
 
+    bound_kernel_caches()
     started = time.monotonic()
     facts = ModelFacts.read(spec.path, spec.context)
     check_device(spec.device)
