@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ovapi import __version__, logs, profile
 from ovapi.config import MODEL_FILE, Config, ModelConfig, load
+from ovapi.process_memory import give_back_large_blocks
 from ovapi.yaml_document import ConfigError
 
 MIB = 2**20
@@ -145,6 +146,7 @@ def _residence(config: Config, model: ModelConfig) -> str:
 
 def _serve(config: Config, read: Callable[[], Config]) -> int:
     logs.configure(config.logging.level, logs.choose(config.logging.format))
+    give_back_large_blocks()
     try:
         asyncio.run(_run(config, read))
     except OSError as error:

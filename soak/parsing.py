@@ -133,7 +133,7 @@ def huge_bodies() -> Iterator[tuple[str, str, bytes]]:
     yield "control tokens", CHAT, HELLO_TEXT.replace("Hello", "<|im_end|>" * 1_500_000).encode()
 
 
-@case(25, "Huge bodies of very many small parts")
+@case(25, "Huge bodies of very many small parts", quick=True)
 async def many_parts(arena: Arena) -> str:
     figures = []
     for name, path, body in huge_bodies():

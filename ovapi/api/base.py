@@ -258,8 +258,12 @@ class ApiHandler(RequestHandler):
         self.write(encode_json(value))
 
     def fail(self, error: ApiError) -> None:
-        """Make `error` the answer: its status, its headers and the dialect's body."""
+        """Make `error` the answer: its status, its headers and the dialect's body.
+
+        What led to it goes: its frames have the request's text, and it is in a cycle with them.
+        """
         self.refusal = error
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         self.clear()
         self.set_status(error.status)
         if error.retry_after is not None:
