@@ -8,12 +8,11 @@ import socket
 import subprocess
 import sys
 import threading
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import ovapi
 from ovapi.engine.base import EngineSpec
+from ovapi.engine.pipe import Pipe
 from ovapi.engine.protocol import Command, Load, Report, Stop
 
 _EXIT_SECONDS = 5.0
@@ -36,7 +35,7 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 env=environment(),
             )
-        self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._pipe = Pipe(ours)
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="ovapi-writer", daemon=True)
         self._writer.start()
@@ -53,18 +52,18 @@ class Child:
     def _write(self) -> None:
         while (command := self._commands.get()) is not None:
             try:
-                self._connection.send(command)
+                self._pipe.send(command)
             except OSError:
                 return  # the receiver sees the end of the pipe too, and reports it
 
     def poll(self, seconds: float) -> bool:
         """Whether a report, or the end of the pipe, comes within `seconds`."""
-        return self._connection.poll(seconds)
+        return self._pipe.poll(seconds)
 
     def receive(self) -> Report:
         """Block for the next report. Raises EOFError when the child has gone."""
         try:
-            report: Report = self._connection.recv()
+            report: Report = self._pipe.receive()
         except OSError:
             raise EOFError from None
         return report
@@ -85,7 +84,7 @@ class Child:
             status = self._process.wait()
         self._commands.put(None)
         self._writer.join(_EXIT_SECONDS)
-        self._connection.close()
+        self._pipe.close()
         return status
 
 

@@ -11,10 +11,10 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 import time
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Protocol
 
 from ovapi import logs
 from ovapi.core import GenerateRequest
@@ -22,6 +22,7 @@ from ovapi.engine.base import EngineInfo, EngineSpec, EngineStats
 from ovapi.engine.batching import StepFailed, Tagged
 from ovapi.engine.failure import LoadError, describe
 from ovapi.engine.intake import Intake
+from ovapi.engine.pipe import Pipe
 from ovapi.engine.protocol import (
     Answer,
     Cancel,
@@ -66,8 +67,8 @@ class Batch(Protocol):
 class Worker:
     """Commands in, steps, reports out: all in the engine process's only thread."""
 
-    def __init__(self, connection: Connection[Any, Any], batch: Batch) -> None:
-        self._connection = connection
+    def __init__(self, pipe: Pipe, batch: Batch) -> None:
+        self._pipe = pipe
         self._batch = batch
         self._reported = EngineStats()
         self._spoke = time.monotonic()
@@ -82,12 +83,12 @@ class Worker:
         try:
             self._report(self._batch.step())
         except StepFailed as failed:
-            self._connection.send(Emptied(failed.ids))
+            self._pipe.send(Emptied(failed.ids))
 
     def _drain(self) -> bool:
         """Take the commands that wait; wait for one if there is nothing else to do."""
-        while not self._batch.busy or self._connection.poll(0):
-            if not self._obey(self._connection.recv()):
+        while not self._batch.busy or self._pipe.poll(0):
+            if not self._obey(self._pipe.receive()):
                 return False
         return True
 
@@ -100,7 +101,7 @@ class Worker:
                 self._batch.cancel(request_id)
             case Tokenize() | Detokenize():
                 with logs.about(command.subject):
-                    self._connection.send(Answer(command.number, self._answer(command)))
+                    self._pipe.send(Answer(command.number, self._answer(command)))
             case Stop():
                 return False
             case Load():
@@ -124,7 +125,7 @@ class Worker:
         stats = self._batch.stats
         now = time.monotonic()
         if events or stats != self._reported or now - self._spoke > SIGN_OF_LIFE_SECONDS:
-            self._connection.send(Stepped(tuple(events), stats))
+            self._pipe.send(Stepped(tuple(events), stats))
             self._reported = stats
             self._spoke = now
 
@@ -158,18 +159,18 @@ def _load(spec: EngineSpec) -> tuple[Batch, EngineInfo] | LoadFailed:
         return LoadFailed(describe(error))
 
 
-def serve(connection: Connection[Any, Any]) -> None:
+def serve(pipe: Pipe) -> None:
     """The worker's life between the first command and the last."""
-    command = connection.recv()
+    command = pipe.receive()
     assert isinstance(command, Load)
     logs.configure(command.spec.log_level, command.spec.log_format)
     loaded = _load(command.spec)
     if isinstance(loaded, LoadFailed):
-        connection.send(loaded)
+        pipe.send(loaded)
         return
     batch, info = loaded
-    connection.send(Ready(info))
-    Worker(connection, batch).run()
+    pipe.send(Ready(info))
+    Worker(pipe, batch).run()
 
 
 def main() -> None:
@@ -181,7 +182,7 @@ def main() -> None:
     _ignore_terminal_signals()
     die_with(arguments.parent)
     try:
-        serve(Connection(arguments.fd))
+        serve(Pipe(socket.socket(fileno=arguments.fd)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         log.info("the server is gone")
     sys.stderr.flush()
