@@ -133,11 +133,10 @@ def show(found: Figures) -> None:
 
 
 def _line(one: Figures) -> str:
-    parts = [
-        f"{one['tokens_per_second']:8.1f} tokens/s",
-        f"TTFT {one['ttft_ms']['p50']:8.1f} ms",
-        f"TPOT {one['tpot_ms']['p50']:7.2f} ms",
-    ]
+    parts = [f"{one['tokens_per_second']:8.1f} tokens/s"]
+    for title, name in (("TTFT", "ttft_ms"), ("TPOT", "tpot_ms")):
+        if one[name]:  # there is none where all requests fail
+            parts.append(f"{title} {one[name]['p50']:8.2f} ms")
     if "server_cpu_us_per_token" in one:
         parts += [
             f"server {one['server_cpu_us_per_token']:.0f} us/token, {one['server_rss_mib']} MiB",
