@@ -9,7 +9,6 @@
     ├── NotFound                  404 not_found_error
     │   └── ModelNotFound             code model_not_found
     ├── MethodNotAllowed          405 invalid_request_error
-    ├── RequestTimeout            408 invalid_request_error
     ├── PayloadTooLarge           413 invalid_request_error
     ├── UnsupportedMediaType      415 invalid_request_error
     ├── RateLimited               429 rate_limit_error       Retry-After
@@ -108,12 +107,6 @@ class MethodNotAllowed(ApiError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
-
-
-class RequestTimeout(ApiError):
-    status = 408
-    type = "invalid_request_error"
-    code = "request_timeout"
 
 
 class PayloadTooLarge(ApiError):

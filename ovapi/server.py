@@ -144,7 +144,7 @@ class Server:
         self.app.configure(self.config)
         self.http.configure_limits(self.config.server)
         logging.getLogger().setLevel(self.config.logging.level)
-        log.info("the configuration has been read again: %d keys", len(self.config.keys))
+        log.info("the configuration has been read again; keys: %d", len(self.config.keys))
         for path in reload.left:
             log.warning("%s has changed, which takes a restart", path)
 

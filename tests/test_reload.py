@@ -111,7 +111,7 @@ def test_a_running_server_reloads_without_losing_a_stream(tmp_path: Path) -> Non
             next(lines)
             keys.write_text("second\nthird")
             renamed = {**settings, "models": [{"name": DEMO, "aliases": ["other"]}]}
-            reload(yaml.safe_dump(renamed), "has been read again: 2 keys")
+            reload(yaml.safe_dump(renamed), "has been read again; keys: 2")
             assert [*filter(None, lines)][-1] == "data: [DONE]"
         assert status("first") == 401
         assert status("second", model="other") == 200

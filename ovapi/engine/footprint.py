@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.cache import cache_size
 from ovapi.engine.facts import ModelFacts
@@ -14,7 +16,7 @@ _COPIES = 2
 
 def footprint(spec: EngineSpec) -> int:
     """Bytes: the files twice, the whole KV cache and the process itself."""
-    draft = spec.speculation.draft if spec.speculation is not None else None
+    draft = _draft(spec)
     folders = [spec.path, draft] if draft is not None else [spec.path]
     files = [file for folder in folders for file in folder.glob("*") if file.is_file()]
     if spec.adapter is not None and spec.adapter.path.is_file():
@@ -22,8 +24,16 @@ def footprint(spec: EngineSpec) -> int:
     return _COPIES * sum(file.stat().st_size for file in files) + _cache(spec) + _PROCESS
 
 
+def _draft(spec: EngineSpec) -> Path | None:
+    """The folder of its draft model, if it has one."""
+    return spec.speculation.draft if spec.speculation is not None else None
+
+
 def _cache(spec: EngineSpec) -> int:
+    draft = _draft(spec)
     try:
-        return cache_size(spec, ModelFacts.read(spec.path, spec.context)).size_bytes
+        facts = ModelFacts.read(spec.path, spec.context)
+        guessing = ModelFacts.read(draft, facts.context) if draft is not None else None
+        return cache_size(spec, facts, guessing).size_bytes
     except LoadError:
         return 0  # it will not load
