@@ -1,9 +1,11 @@
 """HttpServer: Tornado's, with bounds on how many connections there are and how slow they may be.
 
-A connection is idle until a request's headers have come whole, then it is receiving the body, then
-answering. Where one too many comes, the connection that has been idle for longest is closed for it,
-or else the one that has been receiving for longest; if all are being answered, the new one gets a
-503. So whoever opens connections and does nothing with them keeps nobody out.
+A connection is new until a request's headers have come whole, then it is receiving the body, then
+answering, and idle after it until the next. Where one too many comes, another is closed for it: of
+the new or of the idle ones, whichever are more, the one that has been so for longest; if there are
+none, the one that has been receiving for longest; if all are being answered, the one that comes
+gets a 503. So whoever opens connections and does nothing with them keeps nobody out, and takes no
+connection from those who do something.
 
 Tornado itself closes a connection that has been idle for `idle_timeout`, or receiving for
 `body_timeout`. Here those are closed whose headers have begun and do not end, and those whose
@@ -88,6 +90,7 @@ class HttpServer(HTTPServer):
         )
         self._on_refusal = on_refusal
         self._visits: dict[IOStream, Visit] = {}
+        self._new: Visits = {}
         self._idle: Visits = {}
         self._receiving: Visits = {}
         self._refused = 0
@@ -107,7 +110,7 @@ class HttpServer(HTTPServer):
             return
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         visit = self._visits[stream] = Visit(stream, str(address[0] if address else "a socket"))
-        self._idle[visit] = None
+        self._new[visit] = None
         if not self._watching:
             self._watching = True
             self._look_again()
@@ -121,7 +124,8 @@ class HttpServer(HTTPServer):
         visit = self._visits.get(_stream(server_conn))
         if visit is None:
             return delegate  # it is being closed
-        self._move(visit, self._idle)
+        if visit not in self._new:
+            self._move(visit, self._idle)
         visit.since = None
         return _Watched(delegate, self, visit)
 
@@ -141,8 +145,8 @@ class HttpServer(HTTPServer):
         self._move(visit, None)
 
     def _move(self, visit: Visit, where: Visits | None) -> None:
-        self._idle.pop(visit, None)
-        self._receiving.pop(visit, None)
+        for visits in (self._new, self._idle, self._receiving):
+            visits.pop(visit, None)
         if where is not None and visit.stream in self._visits:
             where[visit] = None
 
@@ -154,7 +158,8 @@ class HttpServer(HTTPServer):
 
     def _make_room(self) -> bool:
         """Close the connection that is missed least; false if all are being answered."""
-        visit = next(iter(self._idle or self._receiving), None)
+        unasked = max(self._idle, self._new, key=len)
+        visit = next(iter(unasked or self._receiving), None)
         if visit is None:
             return False
         self._forget(visit)
@@ -192,7 +197,7 @@ class HttpServer(HTTPServer):
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
         for visit in list(self._visits.values()):
-            if visit in self._idle:
+            if visit in self._new or visit in self._idle:
                 self._check_headers(visit, now)
             else:
                 self._check_reader(visit, now)

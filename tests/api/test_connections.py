@@ -61,6 +61,15 @@ async def test_hundreds_that_say_nothing_keep_nobody_out(api: Api) -> None:
     await until(lambda: not api.server._visits)
 
 
+async def test_those_that_say_nothing_take_the_place_of_none_that_has_asked(api: Api) -> None:
+    async with AsyncExitStack() as stack:
+        asked = [await stack.enter_async_context(connect(api.port)) for _ in range(MOST // 3)]
+        assert [await health(raw) for raw in asked] == [200] * len(asked)
+        for _ in range(5 * MOST):
+            await stack.enter_async_context(connect(api.port))
+        assert [await health(raw) for raw in asked] == [200] * len(asked)
+
+
 async def test_a_body_that_is_on_its_way_gives_way_after_the_idle_ones(api: Api) -> None:
     async with AsyncExitStack() as stack:
         body = post(b"", Content_Length="1000")
