@@ -55,14 +55,11 @@ def folder(weights: str, cache: Path = CACHE) -> Path:
 
 def train_tokenizer() -> Any:
     """A byte-level BPE tokenizer of Qwen2's kind; as many merges as the texts give."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PATTERN), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])  # fmt: skip
-    tokenizer.decoder = decoders.ByteLevel()
+    from training.tokenizer import byte_level
+
+    tokenizer = byte_level(PATTERN)
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY - len(SPECIAL),
         min_frequency=2,

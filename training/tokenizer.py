@@ -41,14 +41,20 @@ def _texts() -> Iterator[str]:
     return (template.render(mix.draw(copying=0.5)) for _ in range(DIALOGUES))
 
 
-def train() -> Tokenizer:
-    """Train on freshly generated dialogues; the same seed gives the same vocabulary."""
+def byte_level(pattern: str) -> Tokenizer:
+    """An untrained tokenizer of bytes, whose merges stay inside of what `pattern` matches."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+        pre_tokenizers.Split(Regex(pattern), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ])  # fmt: skip
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def train() -> Tokenizer:
+    """Train on freshly generated dialogues; the same seed gives the same vocabulary."""
+    tokenizer = byte_level(PATTERN)
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY - len(MARKERS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
