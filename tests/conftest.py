@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.server_process import DEMO, ServerProcess
+
+hypothesis.settings.register_profile("ovapi", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("ovapi")
 
 
 def _serve(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[ServerProcess]:

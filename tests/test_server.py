@@ -153,7 +153,7 @@ async def test_health_answers_during_prefill_and_decoding(batching_server: Serve
     output, _ = await done
     assert b"17 answers" in output
     assert len(seconds) > 50
-    assert statistics.quantiles(seconds, n=100)[98] < 0.05
+    assert statistics.quantiles(seconds, n=100)[98] < 0.5
 
 
 def test_the_server_process_never_loads_openvino(batching_server: ServerProcess) -> None:

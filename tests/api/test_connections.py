@@ -118,7 +118,7 @@ async def test_headers_that_do_not_end_are_cut_off(api: Api) -> None:
         start = asyncio.get_running_loop().time()
         await raw.send(b"GET /health HTTP/1.1\r\n")
         assert await closed(raw)
-        assert 0.15 < asyncio.get_running_loop().time() - start < 1
+        assert 0.15 < asyncio.get_running_loop().time() - start < 5
         assert await health(idle) == 200
 
 
@@ -129,7 +129,7 @@ async def test_headers_that_trickle_are_cut_off(api: Api) -> None:
             while not raw.reader.at_eof():
                 await raw.send(b"G")
                 await asyncio.sleep(0.02)
-        assert asyncio.get_running_loop().time() - start < 1
+        assert asyncio.get_running_loop().time() - start < 5
 
 
 async def test_who_does_not_take_a_whole_answer_is_dropped(

@@ -73,7 +73,7 @@ async def test_a_client_that_goes_does_not_wait(api: Api, path: str, body: dict[
         with pytest.raises(httpx.ReadTimeout):
             await client.post(path, json=body, timeout=0.05)
     await until(lambda: api.model.residence.waiting == 0)
-    await asyncio.wait_for(api.model.idle(), 1)
+    await asyncio.wait_for(api.model.idle(), 10)
     assert api.app.active == 0
     engine.become("ready")
     assert not engine.requests

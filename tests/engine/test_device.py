@@ -40,6 +40,6 @@ async def test_prompts_of_ever_new_lengths_leave_no_memory_behind() -> None:
         assert used is not None
         return used / 2**20
 
-    before = await memory_after(300, 350)
-    assert await memory_after(350, 420) - before < 40
+    before = await memory_after(300, 320)
+    assert await memory_after(320, 370) - before < 40
     await driver.close()

@@ -197,7 +197,7 @@ def test_what_cannot_fit_is_refused_before_it_is_tokenized(
     started = time.monotonic()
     with pytest.raises(ContextLengthExceeded, match="far more tokens"):
         intake.prepare(GenerateRequest("r", prompt, SamplingParams()))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_a_few_contexts_may_be_tokenized(intake: Intake) -> None:
