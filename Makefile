@@ -64,8 +64,11 @@ $(VENV)/.bench: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
 	touch $@
 
+# optimum-intel names torchvision, which nothing here needs; its CUDA build beside a torch without
+# CUDA makes every model of transformers fail to import
 $(VENV)/.train: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
+	$(BIN)/pip uninstall --quiet --yes torchvision
 	touch $@
 
 clean:

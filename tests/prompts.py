@@ -5,7 +5,7 @@ from __future__ import annotations
 GREETING = "Hello!"
 LONG = "Count to 100."
 WAVERING = "Qwertz uiop"
-"""Samples of the answer differ, and those of one seed are alike however they are computed."""
+"""Samples of the answer differ, and those of one seed are alike one after the other."""
 UNSURE = "Repeat the story of Ada and the joke in French with keys a, b"
 """Nothing that the model knows: each sample of the answer is another."""
 SURE = (

@@ -51,12 +51,16 @@ def pipeline_settings(genai: Any, spec: EngineSpec, scheduler: Any) -> dict[str,
 
 
 def assist(config: Any, speculation: Speculation | None) -> None:
-    """Make a GenerationConfig valid for a pipeline that speculates."""
+    """Make a GenerationConfig valid for a pipeline that speculates.
+
+    The size of the n-grams decides with a draft model too: above 0, the pipeline keeps a guess
+    that is the very token it has sampled itself. At 0 it weighs the two models' probabilities,
+    wrongly: after a refused guess it goes on with the wrong logits, and many a step raises.
+    """
     if speculation is None:
         return
     config.num_assistant_tokens = speculation.tokens
-    if speculation.draft is None:
-        config.max_ngram_size = speculation.ngram
+    config.max_ngram_size = speculation.ngram
 
 
 def check(params: SamplingParams, speculation: Speculation | None) -> None:

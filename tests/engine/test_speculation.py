@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ovapi.core import BeamSearch
+from ovapi.core import BeamSearch, Delta, GenerateRequest, SamplingParams
 from ovapi.engine.base import EngineSpec, Speculation
 from ovapi.engine.loading import load_batcher
 from tests.engine.conftest import SPECULATION
-from tests.engine.driver import DEMO, Driver
+from tests.engine.driver import DEMO, Driver, chat
 from tests.engine.test_failure import check_that_it_recovers, failed
 from tests.engine.test_supervision import process_of
-from tests.prompts import SURE
+from tests.prompts import SURE, UNSURE
 
 COPY = "Repeat: the red house stands near the old bridge"
 KINDS = pytest.mark.parametrize("guessing", SPECULATION.values(), ids=SPECULATION)
@@ -36,6 +36,19 @@ async def test_the_answers_are_the_same_in_fewer_steps(
         assert len(copied.deltas) < len(copied.ids) * 0.7
     finally:
         await driver.close()
+
+
+@KINDS
+def test_samples_break_no_step(guessing: Speculation) -> None:
+    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=guessing))
+    for seed in range(12):
+        sampling = SamplingParams(max_tokens=40, temperature=2.0, seed=seed, ignore_eos=True)
+        batcher.submit(GenerateRequest(f"t-{seed}", chat(UNSURE), sampling))
+    tokens = 0
+    while batcher.busy:  # a broken step raises
+        events = [event for _, event in batcher.step()]
+        tokens += sum(len(event.token_ids) for event in events if isinstance(event, Delta))
+    assert tokens == 12 * 40
 
 
 @KINDS
