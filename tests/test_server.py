@@ -66,7 +66,7 @@ def test_sigterm_lets_streams_finish_and_leaves_no_process(tmp_path: Path) -> No
 def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
     async def stop_twice() -> None:
         async with client_of(server.url) as client:
-            parts = deltas(client, chat(LONG, max_tokens=3000, temperature=1))
+            parts = deltas(client, chat(LONG, max_tokens=3000, ignore_eos=True))
             await anext(parts)
             server.process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.2)

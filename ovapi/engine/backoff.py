@@ -23,7 +23,8 @@ _WORK_TOKENS = 16
 
 
 class Backoff:
-    """Belongs to the supervisor's thread. All times are in seconds."""
+    """Of one supervisor's processes. `saw` may be another thread's, between `born` and `died`. All
+    times are in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -1,19 +1,19 @@
-"""Child: an engine process as its parent holds it: the process, the pipe, the writer."""
+"""Child: an engine process as its parent holds it."""
 
 from __future__ import annotations
 
 import os
-import queue
+import select
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Literal
 
 import ovapi
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.pipe import Pipe
-from ovapi.engine.protocol import Command, Load, Report, Stop
+from ovapi.engine.link import Link
 
 _EXIT_SECONDS = 5.0
 
@@ -21,13 +21,12 @@ _EXIT_SECONDS = 5.0
 class Child:
     """One process from spawn to reaping.
 
-    The supervisor's thread makes it, receives and reaps; any thread may `send` and `kill`. A
-    thread of its own writes: while the child is in a long step the pipe fills up, and a write
-    would block.
+    The supervisor's thread makes it and reaps it, any thread may `kill`; `link`, `state` and the
+    setting of `ended` are the event loop's.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
-        ours, theirs = socket.socketpair()
+        self.end, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 _command_line(theirs.fileno(), spec.name),
@@ -35,42 +34,21 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 env=environment(),
             )
-        self._pipe = Pipe(ours)
-        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write, name="ovapi-writer", daemon=True)
-        self._writer.start()
-        self.send(Load(spec))
+        self.link: Link | None = None
+        self.state: Literal["loading", "ready", "failed"] = "loading"
+        self.ended = threading.Event()
+        """Nothing more will come from it."""
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, command: Command) -> None:
-        """Never blocks; a command to a dead child is lost, as its answer would be."""
-        self._commands.put(command)
-
-    def _write(self) -> None:
-        while (command := self._commands.get()) is not None:
-            try:
-                self._pipe.send(command)
-            except OSError:
-                return  # the receiver sees the end of the pipe too, and reports it
-
-    def poll(self, seconds: float) -> bool:
-        """Whether a report, or the end of the pipe, comes within `seconds`."""
-        return self._pipe.poll(seconds)
-
-    def receive(self) -> Report:
-        """Block for the next report. Raises EOFError when the child has gone."""
-        try:
-            report: Report = self._pipe.receive()
-        except OSError:
-            raise EOFError from None
-        return report
-
-    def stop(self) -> None:
-        """Ask it to exit."""
-        self.send(Stop())
+    @property
+    def speaks(self) -> bool:
+        """Something has come from it that the loop has not read yet. Not after `ended`."""
+        look = select.poll()
+        look.register(self.end, select.POLLIN)
+        return bool(look.poll(0))
 
     def kill(self) -> None:
         self._process.kill()
@@ -82,9 +60,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
-        self._commands.put(None)
-        self._writer.join(_EXIT_SECONDS)
-        self._pipe.close()
+        self.end.close()
         return status
 
 

@@ -1,9 +1,7 @@
 """ProcessEngine: the parent side of an engine process. Nothing here imports OpenVINO.
 
-Two threads meet: the supervisor owns the child from spawn to reaping and reads the pipe;
-everything else belongs to the event loop's thread. The supervisor hands over what it reads by
-`post`, one call a message; the loop's side sends commands through the child's queue, which never
-blocks.
+The event loop reads and writes the pipe (`Link`), and everything here belongs to its thread, but
+for the supervisor: a thread that spawns the child, looks whether it stalls, and reaps it.
 
 The supervisor is a daemon and no thread of an executor, for whose threads the interpreter waits
 when it exits: without `close` that would be for ever. The kernel ends the child with its thread.
@@ -19,21 +17,25 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from ovapi import logs
 from ovapi.core import Failed, GenerateRequest, Prompt, Sink
 from ovapi.engine.backoff import Backoff
 from ovapi.engine.base import EngineSpec, EngineState, EngineStats, Post
 from ovapi.engine.child import Child
+from ovapi.engine.link import Link
 from ovapi.engine.protocol import (
     Answer,
     Cancel,
     Detokenize,
     Emptied,
+    Load,
     LoadFailed,
     Ready,
     Report,
     Stepped,
+    Stop,
     Submit,
     Tokenize,
 )
@@ -61,11 +63,12 @@ class ProcessEngine:
         self._spec = spec
         self._post = post
         self._roster = Roster()
-        # since when a report is due; the loop writes it too, where work comes after idleness
+        # since when a report is due
         self._waiting_since = time.monotonic()
+        self._backoff = Backoff()
         self._answers: dict[int, asyncio.Future[tuple[int, ...] | str]] = {}
         self._numbers = itertools.count()
-        self._child: Child | None = None  # set by the supervisor, read by the loop
+        self._child: Child | None = None  # set by the supervisor, unset by the loop
         self._closing = threading.Event()
         self._supervisor: Future[None] | None = None  # done when its thread is
 
@@ -92,14 +95,20 @@ class ProcessEngine:
 
     def _submit(self) -> None:
         """Give the child those requests that it does not have, as far as they may run now."""
-        if self.state.status != "ready" or self._child is None:
+        link = self._link
+        if self.state.status != "ready" or link is None:
             return
         for live in self._roster.resubmit():
-            self._child.send(Submit(live.request, tuple(live.given)))
+            link.send(Submit(live.request, tuple(live.given)))
+
+    @property
+    def _link(self) -> Link | None:
+        return self._child.link if self._child is not None else None
 
     def cancel(self, request_id: str) -> None:
-        if self._roster.remove(request_id) and self._child is not None:
-            self._child.send(Cancel(request_id))
+        link = self._link
+        if self._roster.remove(request_id) and link is not None:
+            link.send(Cancel(request_id))
             self._submit()
 
     async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
@@ -115,11 +124,12 @@ class ProcessEngine:
         return text
 
     async def _ask(self, number: int, command: Tokenize | Detokenize) -> tuple[int, ...] | str:
-        if self.state.status != "ready" or self._child is None:
+        link = self._link
+        if self.state.status != "ready" or link is None:
             raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
         answer: asyncio.Future[tuple[int, ...] | str] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        self._child.send(command)
+        link.send(command)
         try:
             return await answer
         finally:
@@ -134,8 +144,9 @@ class ProcessEngine:
         self._set_state(EngineState("stopped"))
 
     async def _end(self, supervisor: asyncio.Future[None]) -> None:
-        if self._child is not None and self.state.status == "ready":
-            self._child.stop()
+        link = self._link
+        if link is not None and self.state.status == "ready":
+            link.send(Stop())
             await asyncio.wait((supervisor,), timeout=_STOP_SECONDS)
         while not supervisor.done():
             # a child that is loading, or in a long step, hears nothing
@@ -148,8 +159,20 @@ class ProcessEngine:
         self.state = state
         self.on_state(state)
 
-    def _receive(self, report: Report) -> None:
+    def _born(self, child: Child) -> None:
+        """A process runs: listen to it, and tell it what to serve."""
+        child.link = Link(child.end, partial(self._receive, child), partial(self._ended, child))
+        child.link.send(Load(self._spec))
+
+    def _ended(self, child: Child) -> None:
+        """The child has said its last; the supervisor sees to the rest."""
+        self._child = None
+        child.ended.set()
+
+    def _receive(self, child: Child, report: Report) -> None:
         """A message of the child has arrived."""
+        self._waiting_since = time.monotonic()
+        self._backoff.saw(report)
         match report:
             case Stepped(events, stats):
                 self.stats = stats
@@ -162,10 +185,13 @@ class ProcessEngine:
                 self._submit()
             case Answer(number, result):
                 self._answer(number, result)
-            case Ready(info) if not self._closing.is_set():
-                self._set_state(EngineState("ready", info=info))
-                self._submit()
+            case Ready(info):
+                child.state = "ready"
+                if not self._closing.is_set():
+                    self._set_state(EngineState("ready", info=info))
+                    self._submit()
             case LoadFailed(detail):
+                child.state = "failed"
                 self._set_state(EngineState("failed", detail))
                 self._fail_all(ModelFailed(f"The model cannot be loaded any more: {detail}"))
 
@@ -208,49 +234,34 @@ class ProcessEngine:
             done.set_result(None)
 
     def _keep_one_alive(self) -> None:
-        backoff = Backoff()
         while not self._closing.is_set():
-            backoff.born()
-            self._live_once(backoff)
-            self._closing.wait(backoff.died())
+            self._backoff.born()
+            self._live_once()
+            self._closing.wait(self._backoff.died())
 
-    def _live_once(self, backoff: Backoff) -> None:
+    def _live_once(self) -> None:
         """One child's life."""
+        self._waiting_since = time.monotonic()
         try:
             self._child = child = Child(self._spec)
         except OSError as error:
             log.error("no engine process for %s: %s", self._spec.name, error)
             return
-        loads = self._relay(child, backoff)
-        self._child = None
+        self._post(self._born, child)
+        while not child.ended.wait(_LOOK_SECONDS):
+            self._look(child)
         status = child.reap()
-        if loads:
+        if child.state != "failed":
             self._post(self._died, status)
 
-    def _relay(self, child: Child, backoff: Backoff) -> bool:
-        """Hand each report to the loop, until the child's end; false after LoadFailed."""
-        loads, loaded = True, False
-        try:
-            while True:
-                self._await_report(child, loaded)
-                report = child.receive()
-                backoff.saw(report)
-                loaded = loaded or isinstance(report, Ready)
-                loads = loads and not isinstance(report, LoadFailed)
-                self._post(self._receive, report)
-        except EOFError:
-            return loads
-
-    def _await_report(self, child: Child, loaded: bool) -> None:
-        """Wait until the child has something to say; kill it if it has work and says nothing."""
-        patience = self._spec.stall_seconds if loaded else self._spec.load_seconds
-        self._waiting_since = time.monotonic()
-        while not child.poll(_LOOK_SECONDS):
-            silent = time.monotonic() - self._waiting_since
-            if silent > patience and (self._roster or not loaded):
-                log.error("engine process of %s silent for %.0f s: killed", self._spec.name, silent)
-                child.kill()
-                return
+    def _look(self, child: Child) -> None:
+        """Kill the child if it has work and says nothing."""
+        loading = child.state == "loading"
+        patience = self._spec.load_seconds if loading else self._spec.stall_seconds
+        silent = time.monotonic() - self._waiting_since
+        if silent > patience and (self._roster or loading) and not child.speaks:
+            log.error("engine process of %s silent for %.0f s: killed", self._spec.name, silent)
+            child.kill()
 
 
 def _cause(status: int) -> str:
