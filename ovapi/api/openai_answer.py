@@ -10,6 +10,7 @@ from typing import Any
 
 from ovapi.api.answer import Batch
 from ovapi.api.failure import openai_error, refuse
+from ovapi.api.json_text import encode_json
 from ovapi.api.openai import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
 from ovapi.core import Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
@@ -69,7 +70,9 @@ class OpenAiAnswer(ABC):
             "model": model,
             "system_fingerprint": FINGERPRINT,
         }
-        self._tail: dict[str, None] = {"usage": None} if call.include_usage else {}
+        # every chunk is the same before and after its one choice
+        self._before = b"data: " + encode_json(self._head)[:-1].encode() + b',"choices":['
+        self._after = b'],"usage":null}\n\n' if call.include_usage else b"]}\n\n"
 
     @abstractmethod
     def pieces(self, index: int, what: Delta | Finished) -> Iterator[dict[str, Any]]:
@@ -82,7 +85,7 @@ class OpenAiAnswer(ABC):
     # --- streamed ---
 
     def encode(self, batch: Batch) -> bytes:
-        return b"".join([event(chunk) for one in batch for chunk in self._chunks(*one)])
+        return b"".join([chunk for one in batch for chunk in self._chunks(*one)])
 
     def end(self) -> bytes:
         if not self._call.include_usage:
@@ -92,12 +95,12 @@ class OpenAiAnswer(ABC):
     def error(self, error: ApiError) -> bytes:
         return event(openai_error(error))
 
-    def _chunks(self, index: int, what: Event) -> Iterator[dict[str, Any]]:
+    def _chunks(self, index: int, what: Event) -> Iterator[bytes]:
         if isinstance(what, Finished):
             self._usage.add(index, what.usage)
         if isinstance(what, (Delta, Finished)):
             for piece in self.pieces(index, what):
-                yield {**self._head, "choices": [piece], **self._tail}
+                yield self._before + encode_json(piece).encode() + self._after
 
     # --- whole ---
 
