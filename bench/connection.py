@@ -13,6 +13,8 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
+READ_BYTES = 16 * 1024
+
 
 @dataclass(slots=True)
 class Answer:
@@ -34,12 +36,16 @@ class Answer:
         return "".join(self.texts)
 
 
-class Connection(asyncio.Protocol):
-    """One connection, one request at a time. `keep_text`: parse every event, for its text."""
+class Connection(asyncio.BufferedProtocol):
+    """One connection, one request at a time. `keep_text`: parse every event, for its text.
+
+    It reads into a buffer of its own: asyncio's would be made anew, with 256 KiB, for each read.
+    """
 
     def __init__(self, host: str, keep_text: bool = False) -> None:
         self._host = host
         self._keep_text = keep_text
+        self._read = memoryview(bytearray(READ_BYTES))
         self._buffer = bytearray()
         self._events = bytearray()
         self._status = 0
@@ -73,10 +79,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._finish(f"connection lost: {error or 'closed by the server'}")
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._answer is None:
             return
-        self._buffer += data
+        self._buffer += self._read[:nbytes]
         now = perf_counter()
         if not self._in_body and not self._read_head():
             return
