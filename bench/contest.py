@@ -16,7 +16,8 @@ from bench.target import Target, peers
 from bench.workload import Run
 
 RAW, HTTP = "raw", "ovapi"
-MOST_REQUESTS = 50  # of one stream in one round
+FEWEST_REQUESTS = 3  # of one stream in one round: one alone would measure the start and the end
+MOST_REQUESTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,16 @@ class Effort:
     """
 
     rounds: int = 5
-    seconds: float = 2.0
-    slow: float = 8.0
+    seconds: float = 4.0
+    slow: float = 15.0
+    fewest: int = FEWEST_REQUESTS
 
     def rounds_of(self, taken: float) -> int:
         return min(self.rounds, 3) if taken > self.slow else self.rounds
+
+    def requests(self, taken: float) -> int:
+        """Of each stream in a turn, if one alone has `taken` so many seconds."""
+        return max(self.fewest, min(MOST_REQUESTS, math.ceil(self.seconds / taken)))
 
 
 class Contest:
@@ -66,9 +72,10 @@ class Contest:
         """
         warm = replace(run, requests=run.streams, workload=replace(run.workload, seed=-1))
         seconds = [self._turn(name, warm)["seconds"] for name in (RAW, *self.targets)]
-        run = replace(run, requests=run.requests or _requests(effort, seconds[0], run.streams))
+        requests = effort.requests(seconds[0])
+        run = replace(run, requests=run.requests or run.streams * requests)
         rounds: dict[str, list[Figures]] = {name: [] for name in (RAW, *self.targets)}
-        for number in range(effort.rounds_of(seconds[0])):
+        for number in range(effort.rounds_of(seconds[0] * run.requests / run.streams)):
             now = replace(run, workload=replace(run.workload, seed=number))
             for name in list(rounds)[:: -1 if number % 2 else 1]:
                 rounds[name].append(self._turn(name, now))
@@ -89,10 +96,6 @@ class Contest:
         run = replace(run, workload=replace(run.workload, seed=-2))
         probed: Figures = self.targets[HTTP].run(run, "--probe", "/health")["probe_ms"]
         return probed
-
-
-def _requests(effort: Effort, taken: float, streams: int) -> int:
-    return streams * max(1, min(MOST_REQUESTS, math.ceil(effort.seconds / taken)))
 
 
 def _ratio(rounds: dict[str, list[Figures]]) -> Figures:

@@ -29,7 +29,7 @@ class Subject:
 
     @property
     def effort(self) -> Effort:
-        return Effort(1, 0.5) if self.quick else Effort()
+        return Effort(1, 0.5, fewest=1) if self.quick else Effort()
 
     @contextmanager
     def contest(self) -> Iterator[Contest]:
