@@ -51,6 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         self._status = 0
         self._length: int | None = None  # of the body; None: it is chunked
         self._in_body = False
+        self.heard = False  # anything of the answer to the last request
         self._answer: Answer | None = None
         self._ended: asyncio.Future[Answer] | None = None
 
@@ -64,7 +65,7 @@ class Connection(asyncio.BufferedProtocol):
     def request(self, method: str, path: str, body: bytes, headers: str) -> asyncio.Future[Answer]:
         """Send it. The answer comes at its end; an HTTP error or a broken connection is in it."""
         self._ended = asyncio.get_running_loop().create_future()
-        self._status, self._in_body = 0, False
+        self._status, self._in_body, self.heard = 0, False, False
         self._answer = Answer(sent=perf_counter())
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\n{headers}"
@@ -85,6 +86,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._answer is None:
             return
+        self.heard = True
         self._buffer += self._read[:nbytes]
         now = perf_counter()
         if not self._in_body and not self._read_head():
@@ -195,23 +197,33 @@ class Client:
         return await self._request("GET", path, b"")
 
     async def _request(self, method: str, path: str, body: bytes) -> Answer:
+        """A server may close a kept connection just as the next request is on its way: as every
+        HTTP client does, ask once more on a new one."""
         sent = perf_counter()
+        kept = self._kept()
         try:
-            connection = await self._connection()
+            connection = kept or await self._connect()
+            answer = await connection.request(method, self._prefix + path, body, self._headers)
+            if kept and not connection.heard:
+                connection = await self._connect()
+                answer = await connection.request(method, self._prefix + path, body, self._headers)
         except OSError as error:
             return Answer(sent, ended=perf_counter(), error=str(error))
-        answer = await connection.request(method, self._prefix + path, body, self._headers)
+        answer.sent = sent
         if not answer.error and connection.open:
             self._idle.append(connection)
         else:
             connection.close()
         return answer
 
-    async def _connection(self) -> Connection:
+    def _kept(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.open:
                 return connection
+        return None
+
+    async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         make = lambda: Connection(self._host, self._keep_text)  # noqa: E731
         _, made = await loop.create_connection(make, *self._address)

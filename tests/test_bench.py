@@ -105,6 +105,26 @@ async def test_a_broken_connection_is_an_error() -> None:
     assert found.error.startswith("connection lost")
 
 
+async def test_a_kept_connection_that_the_server_closes_is_no_error() -> None:
+    connections = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(chunked(CHUNK % "a", USAGE))
+        await reader.read(1)  # of the next request
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert [(await client.get("/")).error for _ in range(3)] == ["", "", ""]
+        client.close()
+        await asyncio.sleep(0.01)  # for the server's last connection
+    assert connections == 3
+
+
 async def test_an_error_in_the_stream_is_an_error() -> None:
     found = await answer(chunked(CHUNK % "a", '{"error": {"message": "no"}}'), 1000)
     assert '"no"' in found.error
