@@ -1,4 +1,4 @@
-"""The whole benchmark: about a quarter of an hour, `--quick` two minutes.
+"""The whole benchmark: about 25 minutes, `--quick` two.
 
     python -m bench                     # into build/bench
     python -m bench --quick
