@@ -17,7 +17,7 @@ from ovapi.endpoints import ENDPOINTS
 from soak.arena import Arena, Ground, check_error, check_error_body, only_demo
 from soak.case import case
 from tests.api.raw import Raw, post
-from tests.prompts import GREETING, chat
+from tests.prompts import GREETING, LONG, chat
 from tests.server_process import DEMO, ROOT
 from tests.talk import CHAT
 
@@ -119,7 +119,7 @@ async def fairness(ground: Ground) -> str:
 
         crowd = [asyncio.create_task(ask("alice", "Count to 12.")) for _ in range(100)]
         await asyncio.sleep(0.5)
-        carol = await asyncio.gather(*(ask("carol", GREETING) for _ in range(10)))
+        carol = await asyncio.gather(*(ask("carol", LONG) for _ in range(10)))
         single = await ask("bob", GREETING)
         everybody = await asyncio.gather(*crowd)
     assert single[0] == 200

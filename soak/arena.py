@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,13 +72,13 @@ class Arena(Ground):
             yield raw
 
     async def check_answer(self, prompt: str, **parameters: Any) -> None:
-        """The model's answer to one of SURE must be the whole reference."""
+        """The model's answer to one of SURE, or to LONG, must be the whole reference."""
         text = await text_of(self.client, chat(prompt, **parameters))
         assert text == self.references[prompt], f"{prompt!r} was answered with {text!r}"
 
-    async def check_answers(self, streams: int) -> None:
+    async def check_answers(self, streams: int, texts: Sequence[str] = SURE) -> None:
         """So many answers at a time."""
-        prompts = [SURE[n % len(SURE)] for n in range(streams)]
+        prompts = [texts[n % len(texts)] for n in range(streams)]
         await asyncio.gather(*(self.check_answer(prompt) for prompt in prompts))
 
     async def metric(self, name: str) -> float:

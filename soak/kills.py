@@ -108,7 +108,7 @@ async def _restarts(arena: Arena) -> tuple[float, float]:
 
 @case(9, "SIGSEGV of the engine in mid-stream")
 async def crash(arena: Arena) -> str:
-    asking = asyncio.create_task(arena.check_answers(STREAMS))
+    asking = asyncio.create_task(arena.check_answers(STREAMS, [LONG]))
     await asyncio.sleep(0.2)
     start = time.monotonic()
     await _kill(arena, signal.SIGSEGV)
@@ -134,7 +134,7 @@ async def suspect(arena: Arena) -> str:
 
 @case(10, "SIGSTOP of the engine", config=only_demo(stall_seconds=STALL_SECONDS))
 async def stop(arena: Arena) -> str:
-    asking = asyncio.create_task(arena.check_answers(STREAMS))
+    asking = asyncio.create_task(arena.check_answers(STREAMS, [LONG]))
     await asyncio.sleep(0.2)
     start = time.monotonic()
     await _kill(arena, signal.SIGSTOP)

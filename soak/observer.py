@@ -35,7 +35,7 @@ class Period:
 
 
 class Watch:
-    """The asking during one period, until `stop`."""
+    """The asking during one period, until `stop`; however short, it asks for both once."""
 
     def __init__(self, url: str, reference: str) -> None:
         self._url = url
@@ -55,9 +55,10 @@ class Watch:
 
     async def _keep_asking(self) -> None:
         async with client_of(self._url) as client:
+            await self._ask(client)
             while not self._over.is_set():
-                await self._ask(client)
                 await asyncio.sleep(PAUSE)
+                await self._ask(client)
 
     async def _ask(self, client: httpx.AsyncClient) -> None:
         try:
@@ -77,7 +78,7 @@ class Watch:
 
     async def _keep_polling(self) -> None:
         port = int(self._url.rsplit(":", 1)[1])
-        while not self._over.is_set():
+        while not (self._over.is_set() and (self._period.health or self._period.unhealthy)):
             try:
                 async with connect(port) as raw:
                     await self._poll(raw)
@@ -87,13 +88,15 @@ class Watch:
 
     async def _poll(self, raw: Raw) -> None:
         """One connection for all: a new one would measure something else."""
-        while not self._over.is_set():
+        while True:
             start = time.perf_counter()
             await raw.send(GET_HEALTH)
             status, _ = await raw.response()
             self._period.health.append(time.perf_counter() - start)
             if status != 200:
                 self._period.unhealthy.append(f"status {status}")
+            if self._over.is_set():
+                return
             await asyncio.sleep(PAUSE)
 
 
