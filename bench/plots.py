@@ -10,6 +10,7 @@ from bench.contest import HTTP, RAW
 from bench.figures import Figures
 
 COLORS = {RAW: "gray", HTTP: "tab:blue", f"{HTTP} p50": "tab:blue", f"{HTTP} p99": "tab:cyan"}
+OTHERS = ("tab:orange", "tab:green", "tab:red", "tab:purple")
 
 Value = Callable[[Figures], float | None]
 
@@ -17,8 +18,10 @@ Value = Callable[[Figures], float | None]
 def plot_all(results: Figures, folder: Path) -> list[Path]:
     """One file each; those whose parts are not there are left out."""
     import matplotlib
+    from cycler import cycler
 
     matplotlib.use("svg")
+    matplotlib.rcParams["axes.prop_cycle"] = cycler(color=OTHERS)
     matplotlib.rcParams |= {"svg.hashsalt": "ovapi", "svg.fonttype": "none", "font.size": 9}
     made = []
     for model, parts in results["models"].items():
