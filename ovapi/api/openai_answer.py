@@ -70,9 +70,10 @@ class OpenAiAnswer(ABC):
             "model": model,
             "system_fingerprint": FINGERPRINT,
         }
+        tail = {"usage": None} if call.include_usage else {}
         # every chunk is the same before and after its one choice
-        self._before = b"data: " + encode_json(self._head)[:-1].encode() + b',"choices":['
-        self._after = b'],"usage":null}\n\n' if call.include_usage else b"]}\n\n"
+        chunk = event({**self._head, "choices": [], **tail})
+        self._before, _, self._after = chunk.rpartition(b"[]")
 
     @abstractmethod
     def pieces(self, index: int, what: Delta | Finished) -> Iterator[dict[str, Any]]:
@@ -100,7 +101,7 @@ class OpenAiAnswer(ABC):
             self._usage.add(index, what.usage)
         if isinstance(what, (Delta, Finished)):
             for piece in self.pieces(index, what):
-                yield self._before + encode_json(piece).encode() + self._after
+                yield b"%b[%b]%b" % (self._before, encode_json(piece).encode(), self._after)
 
     # --- whole ---
 

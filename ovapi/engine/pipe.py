@@ -53,7 +53,7 @@ class Pipe:
     """Belongs to one thread."""
 
     def __init__(self, end: socket.socket) -> None:
-        """`end` is one of a `socket.socketpair()`, and closed with this."""
+        """`end` is one of a `socket.socketpair()`."""
         self._end = end
         self._inbox = Inbox()
         self._look = select.poll()
@@ -75,6 +75,3 @@ class Pipe:
                 raise EOFError
             self._inbox.feed(chunk)
         return message
-
-    def close(self) -> None:
-        self._end.close()

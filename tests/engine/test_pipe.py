@@ -16,10 +16,8 @@ from ovapi.engine.pipe import Pipe
 def ends() -> Iterator[tuple[Pipe, socket.socket]]:
     """A pipe, and the bare socket of its other end."""
     ours, theirs = socket.socketpair()
-    with theirs:
-        pipe = Pipe(ours)
-        yield pipe, theirs
-        pipe.close()
+    with ours, theirs:
+        yield Pipe(ours), theirs
 
 
 def framed(message: object) -> bytes:
@@ -60,8 +58,8 @@ def test_more_than_the_kernel_holds() -> None:
     sender.start()
     assert other.receive() == message
     sender.join()
-    one.close()
-    other.close()
+    ours.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize("bytes_before", [0, 4, 12])
