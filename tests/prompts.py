@@ -4,6 +4,8 @@ from __future__ import annotations
 
 GREETING = "Hello!"
 LONG = "Count to 100."
+LASTING: dict[str, object] = {"ignore_eos": True, "max_tokens": 3000}
+"""Parameters of an answer that is still on its way whatever is done meanwhile: it takes seconds."""
 WAVERING = "Qwertz uiop"
 """Samples of the answer differ, and those of one seed are alike one after the other."""
 UNSURE = "Repeat the story of Ada and the joke in French with keys a, b"

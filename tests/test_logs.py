@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ovapi import logs
-from tests.prompts import GREETING, LONG, chat
+from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
 
 NASTY = "a\r\nb\x1b[31m\x00\x7f\x9b\u2028ü"
@@ -202,7 +202,7 @@ def test_the_engines_lines_are_found_by_request(
 def test_a_crash_names_the_requests_that_it_met(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, {"logging": {"format": "json"}}) as server:
         server.wait_ready()
-        headers, body = {"X-Request-ID": "mine"}, chat(LONG, stream=True)
+        headers, body = {"X-Request-ID": "mine"}, chat(LONG, stream=True, **LASTING)
         url = f"{server.url}/v1/chat/completions"
         with httpx.stream("POST", url, json=body, headers=headers, timeout=60) as stream:
             lines = stream.iter_lines()

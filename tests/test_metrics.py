@@ -11,7 +11,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.prompts import GREETING, LONG, chat
+from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, ServerProcess
 
 CHAT = "/v1/chat/completions"
@@ -75,7 +75,7 @@ def complete(server: ServerProcess) -> dict[str, Any]:
 
 def through_a_crash(server: ServerProcess, engine: psutil.Process) -> str:
     """What a stream says whose engine is killed under it."""
-    body = {**chat(LONG), "stream": True}
+    body = chat(LONG, stream=True, **LASTING)
     text = ""
     with httpx.stream("POST", server.url + CHAT, json=body, timeout=60) as stream:
         for line in stream.iter_lines():

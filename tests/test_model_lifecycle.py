@@ -16,7 +16,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.prompts import GREETING, LONG, chat
+from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, PIRATE, ROOT, ServerProcess
 
 CHAT = "/v1/chat/completions"
@@ -123,7 +123,7 @@ def test_ollama_loads_and_unloads(lazy: ServerProcess, model: str) -> None:
 
 
 def test_a_stream_ends_before_its_model_leaves(lazy: ServerProcess) -> None:
-    body = {**chat(LONG, stream=True), "model": "demo"}
+    body = {**chat(LONG, stream=True, **LASTING), "model": "demo"}
     with httpx.stream("POST", lazy.url + CHAT, json=body, timeout=120) as stream:
         lines = stream.iter_lines()
         next(lines)
@@ -165,7 +165,7 @@ def test_a_budget_for_one_serves_two_in_turn(tmp_path: Path) -> None:
             assert len(engines(server)) == 1
         assert figure(server, "model_unloads_total", model_name="a", reason="memory") == 1
 
-        body = {**chat(LONG, stream=True), "model": "a"}
+        body = {**chat(LONG, stream=True, **LASTING), "model": "a"}
         with httpx.stream("POST", server.url + CHAT, json=body, timeout=120) as stream:
             lines = stream.iter_lines()
             next(lines)

@@ -13,7 +13,7 @@ import yaml
 
 from ovapi.config import Config, load
 from ovapi.reload import merge
-from tests.prompts import GREETING, LONG, chat
+from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
 
 CHAT = "/v1/chat/completions"
@@ -103,7 +103,7 @@ def test_a_running_server_reloads_without_losing_a_stream(tmp_path: Path) -> Non
 
     with ServerProcess(tmp_path, settings) as server:
         server.wait_ready()
-        body = chat(LONG, stream=True, temperature=0)
+        body = chat(LONG, stream=True, **LASTING)
         headers = {"Authorization": "Bearer first"}
         url = server.url + CHAT
         with httpx.stream("POST", url, json=body, headers=headers, timeout=60) as stream:
@@ -133,7 +133,7 @@ def test_a_model_is_added_and_another_removed_under_a_stream(tmp_path: Path) -> 
 
     with ServerProcess(tmp_path) as server:
         server.wait_ready()
-        body = chat(LONG, stream=True)
+        body = chat(LONG, stream=True, **LASTING)
         with httpx.stream("POST", server.url + CHAT, json=body, timeout=60) as stream:
             lines = stream.iter_lines()
             next(lines)

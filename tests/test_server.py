@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.prompts import GREETING, LONG, SURE, chat
+from tests.prompts import GREETING, LASTING, LONG, SURE, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
 from tests.talk import CHAT, client_of, deltas, text_of
 
@@ -44,11 +44,11 @@ def test_the_port_is_open_before_the_model_is_loaded(tmp_path: Path) -> None:
 def test_sigterm_lets_streams_finish_and_leaves_no_process(tmp_path: Path) -> None:
     async def stream_through_the_end() -> tuple[str, str]:
         async with client_of(server.url) as client:
-            alone = await text_of(client, chat(LONG))
-            parts = deltas(client, chat(LONG))
+            alone = await text_of(client, chat(LONG, **LASTING))
+            parts = deltas(client, chat(LONG, **LASTING))
             first = await anext(parts) + await anext(parts)
             server.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.1)
+            server.wait_for_log("stopping: 1 requests in flight")
             late = await client.post(CHAT, json=chat(GREETING))
             assert (late.status_code, late.json()["error"]["code"]) == (503, "server_draining")
             return alone, first + "".join([part async for part in parts])
@@ -66,10 +66,10 @@ def test_sigterm_lets_streams_finish_and_leaves_no_process(tmp_path: Path) -> No
 def test_a_second_sigterm_ends_at_once(tmp_path: Path) -> None:
     async def stop_twice() -> None:
         async with client_of(server.url) as client:
-            parts = deltas(client, chat(LONG, max_tokens=3000, ignore_eos=True))
+            parts = deltas(client, chat(LONG, **LASTING))
             await anext(parts)
             server.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.2)
+            server.wait_for_log("stopping: 1 requests in flight")
             server.process.send_signal(signal.SIGTERM)
             with pytest.raises((AssertionError, httpx.TransportError)):
                 [part async for part in parts]
@@ -164,7 +164,7 @@ def test_the_server_process_never_loads_openvino(batching_server: ServerProcess)
 
 async def test_a_client_that_leaves_frees_its_slot(any_server: ServerProcess) -> None:
     async with client_of(any_server.url) as client:
-        parts = deltas(client, chat(LONG, max_tokens=2000))
+        parts = deltas(client, chat(LONG, **LASTING))
         await anext(parts)
         assert any_server.health()["models"][DEMO]["running"] == 1
         await parts.aclose()
@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_before_the_answer_frees_its_slot(
     any_server: ServerProcess,
 ) -> None:
     async with client_of(any_server.url) as client:
-        bodies = [chat(LONG, max_tokens=2000) for _ in range(8)]
+        bodies = [chat(LONG, **LASTING) for _ in range(8)]
         posts = [asyncio.create_task(client.post(CHAT, json=body)) for body in bodies]
         await asyncio.sleep(0.3)
         for post in posts:

@@ -20,7 +20,7 @@ from ovapi.config import load
 from ovapi.tracing import CLOSE_SECONDS, EXPORT_SECONDS
 from ovapi.yaml_document import ConfigError
 from tests.collector import Collector, attributes, request_of
-from tests.prompts import GREETING, LONG, chat
+from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, ServerProcess
 
 CHAT = "/v1/chat/completions"
@@ -57,7 +57,7 @@ def ask(server: ServerProcess) -> None:
     post("long", CHAT, chat("far too long " * 3000))
     post("ollama", "/api/generate", {"model": DEMO, "prompt": GREETING})
     headers = {"X-Request-ID": "left"}
-    body = chat(LONG, stream=True)
+    body = chat(LONG, stream=True, **LASTING)
     with httpx.stream("POST", server.url + CHAT, json=body, headers=headers) as stream:
         next(stream.iter_lines())
     httpx.get(f"{server.url}/health", timeout=60)

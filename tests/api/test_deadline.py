@@ -17,7 +17,7 @@ from tests.api.fake_engine import script
 
 COMPLETIONS = "/v1/completions"
 BEGUN = [Accepted(7), Delta("Once", (1,)), Delta(" upon", (2,))]
-BODIES = [(CHAT, chat(timeout=0.05)), (COMPLETIONS, {"prompt": "x", "timeout": 0.05})]
+BODIES = [(CHAT, chat(timeout=0.2)), (COMPLETIONS, {"prompt": "x", "timeout": 0.2})]
 
 
 def text_of(choice: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ async def test_a_stream_ends_with_what_it_has(api: Api) -> None:
     api.engine.scripts.append(BEGUN)
     async with api.client() as client:
         options = {"include_usage": True}
-        body = chat(timeout=0.05, stream=True, stream_options=options)
+        body = chat(timeout=0.2, stream=True, stream_options=options)
         text = (await client.post(CHAT, json=body)).text
     *chunks, done = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
     *_, finish, usage = map(json.loads, chunks)
@@ -70,7 +70,7 @@ async def test_a_stream_ends_with_what_it_has(api: Api) -> None:
 async def test_each_choice_that_is_open_ends(api: Api) -> None:
     api.engine.scripts.extend([script("All", "."), BEGUN, [Accepted(7)]])
     async with api.client() as client:
-        response = await client.post(CHAT, json=chat(n=3, timeout=0.05))
+        response = await client.post(CHAT, json=chat(n=3, timeout=0.2))
     choices = response.json()["choices"]
     assert [text_of(one) for one in choices] == ["All.", "Once upon", ""]
     assert [one["finish_reason"] for one in choices] == ["stop", "length", "length"]
@@ -84,7 +84,7 @@ async def test_waiting_in_the_line_counts(api: Api) -> None:
     async with api.client() as client:
         first = asyncio.create_task(client.post(CHAT, json=chat()))
         await until(lambda: api.engine.requests)
-        response = await client.post(CHAT, json=chat(timeout=0.05))
+        response = await client.post(CHAT, json=chat(timeout=0.2))
         assert response.status_code == 504
         assert len(api.engine.requests) == 1
         first.cancel()
@@ -94,7 +94,7 @@ async def test_waiting_in_the_line_counts(api: Api) -> None:
 @pytest.mark.parametrize("begun", [True, False])
 async def test_the_servers_own_limit_holds_for_all(api: Api, path: str, begun: bool) -> None:
     config = api.app.services.config
-    api.app.configure(replace(config, limits=LimitsConfig(request_seconds=0.05)))
+    api.app.configure(replace(config, limits=LimitsConfig(request_seconds=0.2)))
     api.engine.scripts.append(BEGUN if begun else [])
     async with api.client() as client:
         body = {**chat(model="demo", stream=False), "prompt": "x"}
@@ -109,7 +109,7 @@ async def test_the_servers_own_limit_holds_for_all(api: Api, path: str, begun: b
 
 async def test_a_timeout_is_no_more_than_the_servers_limit(api: Api) -> None:
     config = api.app.services.config
-    api.app.configure(replace(config, limits=LimitsConfig(request_seconds=0.05)))
+    api.app.configure(replace(config, limits=LimitsConfig(request_seconds=0.2)))
     async with api.client() as client:
         async with asyncio.timeout(10):
             response = await client.post(CHAT, json=chat(timeout=1000))

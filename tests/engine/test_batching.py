@@ -20,7 +20,7 @@ from ovapi.errors import (
     UnsupportedParameter,
 )
 from tests.engine.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
-from tests.prompts import GREETING, LONG, SURE
+from tests.prompts import GREETING, LASTING, LONG, SURE
 
 
 def engine_processes() -> list[psutil.Process]:
@@ -43,7 +43,7 @@ async def test_many_at_once_equal_each_alone(batching: Driver) -> None:
 
 
 async def test_requests_join_while_others_run(batching: Driver) -> None:
-    long = await batching.submit(LONG).first_text()
+    long = await batching.submit(LONG, **LASTING).first_text()
     await batching.ask(GREETING)
     assert not long.ended
     assert (await long.end()).text.startswith("1, 2, 3")
@@ -172,7 +172,7 @@ def engine_processes_of(driver: Driver) -> list[psutil.Process]:
 async def test_close_leaves_no_child_and_ends_requests() -> None:
     before = len(engine_processes())
     driver = await Driver.started("batching")
-    live = await driver.submit(LONG, ignore_eos=True).first_text()
+    live = await driver.submit(LONG, **LASTING).first_text()
     await driver.close()
     assert live.error.status == 503
     assert len(engine_processes()) == before

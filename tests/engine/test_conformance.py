@@ -14,7 +14,7 @@ from ovapi.errors import (
     UnsupportedParameter,
 )
 from tests.engine.driver import Driver, chat
-from tests.prompts import GREETING, LONG, UNSURE
+from tests.prompts import GREETING, LASTING, LONG, UNSURE
 
 COUNTING = "Count to 12."
 COUNTED = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
@@ -153,7 +153,7 @@ async def test_special_tokens_are_shown_on_request(driver: Driver) -> None:
 
 
 async def test_leaving_frees_the_engine(driver: Driver) -> None:
-    answer = await driver.submit(LONG, ignore_eos=True, max_tokens=3000).first_text()
+    answer = await driver.submit(LONG, **LASTING).first_text()
     answer.cancel()
     seen = len(answer.events)
     await driver.idle()
@@ -276,7 +276,7 @@ async def test_tokenizing_round_trip(driver: Driver, text: str) -> None:
 
 
 async def test_tokenizing_while_busy(driver: Driver) -> None:
-    answer = await driver.submit(LONG, ignore_eos=True, max_tokens=3000).first_text()
+    answer = await driver.submit(LONG, **LASTING).first_text()
     started = time.monotonic()
     await driver.engine.tokenize(TextPrompt("Hello"))
     assert time.monotonic() - started < 5

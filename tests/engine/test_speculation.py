@@ -15,7 +15,7 @@ from tests.engine.conftest import SPECULATION
 from tests.engine.driver import DEMO, Driver, chat
 from tests.engine.test_failure import check_that_it_recovers, failed
 from tests.engine.test_supervision import process_of
-from tests.prompts import SURE, UNSURE
+from tests.prompts import LONG, SURE, UNSURE
 
 COPY = "Repeat: the red house stands near the old bridge"
 KINDS = pytest.mark.parametrize("guessing", SPECULATION.values(), ids=SPECULATION)
@@ -55,8 +55,8 @@ def test_samples_break_no_step(guessing: Speculation) -> None:
 async def test_a_stream_goes_on_where_a_killed_engine_left_it(guessing: Speculation) -> None:
     driver = await Driver.started("batching", speculation=guessing)
     try:
-        whole = await driver.ask("Count to 30.")
-        broken = await driver.submit("Count to 30.").first_text()
+        whole = await driver.ask(LONG)
+        broken = await driver.submit(LONG).first_text()
         process_of(driver).send_signal(signal.SIGKILL)
         await broken.end()
         assert (broken.text, broken.finished) == (whole.text, whole.finished)

@@ -13,7 +13,7 @@ import psutil
 
 from ovapi.core import Accepted, Started
 from tests.engine.driver import Driver
-from tests.prompts import SURE
+from tests.prompts import LONG, SURE
 from tests.server_process import ROOT
 
 
@@ -24,8 +24,8 @@ def process_of(driver: Driver) -> psutil.Process:
 async def test_a_stream_goes_on_where_a_killed_engine_left_it() -> None:
     driver = await Driver.started("batching")
     try:
-        whole = await driver.ask("Count to 30.")
-        broken = await driver.submit("Count to 30.").first_text()
+        whole = await driver.ask(LONG)
+        broken = await driver.submit(LONG).first_text()
         process = process_of(driver)
         process.send_signal(signal.SIGKILL)
         await broken.end()
@@ -55,26 +55,29 @@ async def test_kills_at_random_moments_change_no_greedy_answer() -> None:
     driver = await Driver.started("batching")
     dice = random.Random(1)
     try:
-        alone = [(await driver.ask(prompt)).text for prompt in SURE]
+        alone = [await driver.ask(prompt) for prompt in SURE]
         for _ in range(4):
             answers = [driver.submit(prompt) for prompt in SURE * 2]
-            await asyncio.sleep(dice.uniform(0.005, 0.15))
+            longest = answers[SURE.index("Count to 30.")]
+            tokens = dice.randrange(50)  # of its 81
+            await longest.until(lambda: len(longest.ids) >= tokens)  # noqa: B023
             process_of(driver).send_signal(signal.SIGKILL)
-            assert [answer.text for answer in await driver.all(answers)] == alone * 2
-            await driver.idle()
+            await driver.wait_for(lambda: driver.engine.state.status == "restarting")
+            for answer, undisturbed in zip(await driver.all(answers), alone * 2, strict=True):
+                assert (answer.text, answer.ids) == (undisturbed.text, undisturbed.ids)
     finally:
         await driver.close()
 
 
 async def test_stop_strings_and_limits_hold_across_a_crash() -> None:
-    parameters = {"stop": ("27",), "max_tokens": 200, "min_tokens": 3}
+    parameters = {"stop": ("95",), "max_tokens": 400, "min_tokens": 3}
     driver = await Driver.started("batching")
     try:
-        whole = await driver.ask("Count to 30.", **parameters)
-        broken = await driver.submit("Count to 30.", **parameters).first_text()
+        whole = await driver.ask(LONG, **parameters)
+        broken = await driver.submit(LONG, **parameters).first_text()
         process_of(driver).send_signal(signal.SIGKILL)
         await broken.end()
-        assert whole.finished.stop == "27"
+        assert whole.finished.stop == "95"
         assert (broken.text, broken.finished) == (whole.text, whole.finished)
     finally:
         await driver.close()
@@ -83,8 +86,8 @@ async def test_stop_strings_and_limits_hold_across_a_crash() -> None:
 async def test_an_engine_that_stalls_is_replaced() -> None:
     driver = await Driver.started("batching", stall_seconds=1.0)
     try:
-        whole = await driver.ask("Count to 30.")
-        stalled = await driver.submit("Count to 30.").first_text()
+        whole = await driver.ask(LONG)
+        stalled = await driver.submit(LONG).first_text()
         process = process_of(driver)
         process.send_signal(signal.SIGSTOP)
         await stalled.end()
@@ -109,7 +112,7 @@ async def test_an_engine_that_is_killed_at_work_is_replaced_at_once_every_time()
     driver = await Driver.started("batching")
     try:
         for _ in range(5):  # were each one taken for a failure, the last would wait for 1.6 s
-            answer = driver.submit("Count to 30.")
+            answer = driver.submit(LONG)
             await answer.until(lambda answer=answer: len(answer.ids) >= 20)  # type: ignore[misc]
             process_of(driver).send_signal(signal.SIGKILL)
             killed = time.time()
