@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -22,9 +22,7 @@ from ovapi.schema import Schemas
 from tests.api.fake_engine import FakeEngine
 
 SCHEMAS = Schemas()
-LIMITS = ServerConfig(
-    keepalive_seconds=0.1, max_body_bytes=1_000_000, max_header_bytes=16_384, body_timeout=0.5
-)
+LIMITS = ServerConfig(max_body_bytes=1_000_000, max_header_bytes=16_384, body_timeout=0.5)
 
 
 @dataclass
@@ -40,6 +38,12 @@ class Api:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def keep_alive_every(self, seconds: float) -> None:
+        """How long a stream may be silent before a comment."""
+        config = self.app.services.config
+        server = replace(config.server, keepalive_seconds=seconds)
+        self.app.configure(replace(config, server=server))
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, timeout=10, trust_env=False, verify=False)

@@ -30,7 +30,7 @@ from ovapi.core import (
 )
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from tests.api.conftest import LIMITS, SCHEMAS, Api, until
+from tests.api.conftest import SCHEMAS, Api, until
 from tests.api.fake_engine import script
 from tests.api.ndjson import ask, refused, stream
 
@@ -206,11 +206,12 @@ async def test_without_a_prompt_there_is_only_the_model(api: Api, body: dict[str
 
 async def test_nothing_is_sent_in_silence(api: Api) -> None:
     """A stream of lines has no comments."""
+    api.keep_alive_every(0.1)
     api.engine.scripts.append([Accepted(7), Delta("Why", (1,))])
     async with streaming(api) as response:
         lines = response.aiter_lines()
         await anext(lines)
-        await asyncio.sleep(3 * LIMITS.keepalive_seconds)
+        await asyncio.sleep(0.3)
         for sink in api.engine.sinks.values():
             sink(Finished("stop", Usage(7, 1)))
         assert len([line async for line in lines]) == 1

@@ -194,6 +194,7 @@ async def test_the_failure_of_one_choice_ends_them_all(api: Api) -> None:
 
 
 async def test_a_comment_while_there_is_silence(api: Api) -> None:
+    api.keep_alive_every(0.1)
     async with connect(api.port) as raw:
         await raw.send(post(STREAM))
         await until(lambda: api.engine.sinks)
