@@ -1,6 +1,6 @@
-"""Makes the model of `bench.model` once more, with the same weights, for llama.cpp and its kin.
+"""Makes a model of `bench.model` once more, with the same weights, for llama.cpp and its kin.
 
-    pip install gguf && python -m bench.gguf --quantize PATH/llama-quantize
+    pip install gguf && python -m bench.gguf --quantize PATH/llama-quantize [--copier]
 
 Its 4 bits come nearest to our int4: symmetric too (Q4_0), in groups of 32 and not of 128, and the
 embeddings, which are the last layer too, in 8 bits as with us. It needs the extra `train` besides.
@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.model import CACHE, CHATML, NAME, SHAPE, SPECIAL, folder, save_random_weights
+from bench.copier import THETA
+from bench.model import CACHE, CHATML, COPIER, NAME, SHAPE, SPECIAL, folder, save_weights
 
 TENSORS = {
     "model.embed_tokens": "token_embd",
@@ -42,7 +43,7 @@ def gguf_name(name: str) -> str:
     return f"blk.{number}.{TENSORS[part]}.{kind}"
 
 
-def write_shape(writer: Any) -> None:
+def write_shape(writer: Any, name: str) -> None:
     writer.add_context_length(SHAPE["max_position_embeddings"])
     writer.add_embedding_length(SHAPE["hidden_size"])
     writer.add_block_count(SHAPE["num_hidden_layers"])
@@ -50,6 +51,8 @@ def write_shape(writer: Any) -> None:
     writer.add_head_count(SHAPE["num_attention_heads"])
     writer.add_head_count_kv(SHAPE["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(SHAPE["rms_norm_eps"])
+    if name == COPIER:
+        writer.add_rope_freq_base(THETA)
 
 
 def write_tokenizer(writer: Any, state: dict[str, Any]) -> None:
@@ -70,22 +73,22 @@ def write_tokenizer(writer: Any, state: dict[str, Any]) -> None:
     writer.add_chat_template(CHATML)
 
 
-def write(source: Path, target: Path) -> None:
+def write(name: str, source: Path, target: Path) -> None:
     """From transformers' layout, in 16 bits and the vectors in 32."""
     import gguf
     import numpy
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder("fp16") / "tokenizer.json"))
-    save_random_weights(tokenizer, source)
+    tokenizer = Tokenizer.from_file(str(folder("fp16", name=name) / "tokenizer.json"))
+    save_weights(name, tokenizer, source)
     writer = gguf.GGUFWriter(target, "qwen2")
-    write_shape(writer)
+    write_shape(writer, name)
     write_tokenizer(writer, json.loads(tokenizer.to_str()))
-    for name, values in load_file(source / "model.safetensors").items():
-        if name != "lm_head.weight":
+    for tensor, values in load_file(source / "model.safetensors").items():
+        if tensor != "lm_head.weight":
             kind = numpy.float32 if values.ndim == 1 else numpy.float16
-            writer.add_tensor(gguf_name(name), values.astype(kind))
+            writer.add_tensor(gguf_name(tensor), values.astype(kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -96,11 +99,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.gguf", description=__doc__)
     parser.add_argument("--quantize", required=True, help="llama.cpp's program for it")
     parser.add_argument("--type", default="Q4_0", help="of the weights")
+    parser.add_argument("--copier", action="store_true", help="the model that copies")
     given = parser.parse_args()
-    made = CACHE / f"{NAME}-{given.type}.gguf"
-    with tempfile.TemporaryDirectory(dir=CACHE) as name:
-        whole, part = Path(name, "f16.gguf"), Path(name, "made.gguf")
-        write(Path(name), whole)
+    name = COPIER if given.copier else NAME
+    made = CACHE / f"{name}-{given.type}.gguf"
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        whole, part = Path(scratch, "f16.gguf"), Path(scratch, "made.gguf")
+        write(name, Path(scratch), whole)
         subprocess.run([given.quantize, whole, part, given.type], check=True)
         part.rename(made)
     print(made)

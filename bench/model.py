@@ -1,9 +1,11 @@
 """Makes a model to measure with: random weights in the shape of Qwen2.5-0.5B, exported to OpenVINO.
 
     python -m bench.model [int4 int8 fp16]
+    python -m bench.model --copier [int4 int8 fp16]
 
-It answers nonsense at the speed of the real one. It needs the packages of the extra `train`; what
-it makes is kept outside the repository (`--cache`), and what is there already is not made again.
+It answers nonsense at the speed of the real one; the copier repeats what it has read (see
+`bench.copier`). It needs the packages of the extra `train`; what it makes is kept outside the
+repository (`--cache`), and what is there already is not made again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 from bench.words import texts
 
 CACHE = Path(os.environ.get("OVAPI_BENCH_CACHE", "~/.cache/ovapi-bench")).expanduser()
-NAME = "qwen2.5-0.5b-random"
+NAME, COPIER = "qwen2.5-0.5b-random", "qwen2.5-0.5b-copier"
 WEIGHTS = ("int4", "int8", "fp16")
 
 VOCABULARY = 151_936
@@ -48,9 +50,9 @@ CHATML = (
 )
 
 
-def folder(weights: str, cache: Path = CACHE) -> Path:
+def folder(weights: str, cache: Path = CACHE, name: str = NAME) -> Path:
     """Where the model with those weights is, or will be."""
-    return cache / f"{NAME}-{weights}"
+    return cache / f"{name}-{weights}"
 
 
 def train_tokenizer() -> Any:
@@ -106,28 +108,35 @@ def save_tokenizer(tokenizer: Any, target: Path) -> None:
         openvino.save_model(model, target / f"openvino_{name}.xml")
 
 
-def save_random_weights(tokenizer: Any, target: Path) -> None:
+def save_weights(name: str, tokenizer: Any, target: Path) -> None:
     """In transformers' layout; the same weights each time."""
     import torch
     from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM
+
+    from bench import copier
 
     torch.manual_seed(5)
     ends = {
         "eos_token_id": tokenizer.token_to_id(END_OF_TURN),
         "pad_token_id": tokenizer.token_to_id(END_OF_TEXT),
     }
-    model = Qwen2ForCausalLM(Qwen2Config(**SHAPE, **ends, bos_token_id=None))
+    config = Qwen2Config(**SHAPE, **ends, bos_token_id=None)
+    if name == COPIER:
+        config.rope_parameters["rope_theta"] = copier.THETA
+    model = Qwen2ForCausalLM(config)
+    if name == COPIER:
+        copier.make_copier(model)
     model.generation_config = GenerationConfig(do_sample=False, **ends)
     model.to(torch.float16).save_pretrained(target)
 
 
-def make_16_bits(target: Path) -> None:
+def make_16_bits(name: str, target: Path) -> None:
     from training.export import convert
 
     tokenizer = train_tokenizer()
-    with tempfile.TemporaryDirectory(dir=target.parent) as name:
-        source, converted = Path(name, "source"), Path(name, "converted")
-        save_random_weights(tokenizer, source)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        source, converted = Path(scratch, "source"), Path(scratch, "converted")
+        save_weights(name, tokenizer, source)
         convert(source, converted)
         save_tokenizer(tokenizer, converted)
         converted.rename(target)
@@ -151,12 +160,12 @@ def compress(source: Path, target: Path, weights: str) -> None:
         made.rename(target)
 
 
-def make(weights: str, cache: Path = CACHE) -> Path:
+def make(weights: str, cache: Path = CACHE, name: str = NAME) -> Path:
     """The folder of the model with those weights, made if it is not there."""
     cache.mkdir(parents=True, exist_ok=True)
-    source, target = folder("fp16", cache), folder(weights, cache)
+    source, target = folder("fp16", cache, name), folder(weights, cache, name)
     if not source.exists():
-        make_16_bits(source)
+        make_16_bits(name, source)
     if not target.exists():
         compress(source, target, weights)
     return target
@@ -165,12 +174,14 @@ def make(weights: str, cache: Path = CACHE) -> Path:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", nargs="*", default=["int4"], help=" ".join(WEIGHTS))
+    parser.add_argument("--copier", action="store_true", help="the model that copies")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--check", action="store_true", help="only whether they are there")
     given = parser.parse_args()
     if unknown := set(given.weights) - set(WEIGHTS):
         parser.error(f"there are no weights {unknown}")
+    name = COPIER if given.copier else NAME
     if given.check:
-        sys.exit(not all(folder(kind, given.cache).exists() for kind in given.weights))
+        sys.exit(not all(folder(kind, given.cache, name).exists() for kind in given.weights))
     for kind in given.weights:
-        print(make(kind, given.cache))
+        print(make(kind, given.cache, name))

@@ -17,13 +17,24 @@ START_SECONDS = 300
 
 
 def write_config(
-    folder: Path, models: dict[str, Path], server: dict[str, Any] | None = None, **settings: Any
+    folder: Path,
+    models: dict[str, Path],
+    server: dict[str, Any] | None = None,
+    own: dict[str, dict[str, Any]] | None = None,
+    **settings: Any,
 ) -> Path:
-    """One that serves these models; `server` and `settings`, of each model, are not defaults."""
+    """One that serves these models.
+
+    `server`, `settings` of each model and `own` of some are what is not to be as by default.
+    """
+    own = own or {}
     document = {
         "server": {"port": 0, **(server or {})},
         "models_dir": str(folder / "none"),
-        "models": [{"name": name, "path": str(at), **settings} for name, at in models.items()],
+        "models": [
+            {"name": name, "path": str(at), **settings, **own.get(name, {})}
+            for name, at in models.items()
+        ],
         "logging": {"format": "text"},
     }
     path = folder / "config.yaml"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sysconfig
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-Kind = Literal["fixed", "shared-prefix", "multi-turn"]
+Kind = Literal["fixed", "shared-prefix", "multi-turn", "copying"]
 
 _TEXT = """
 the of and to in that is was he for it with as his on be at by had not are but from or have
@@ -18,13 +21,17 @@ people how too little state good very make world still own see men work long get
 """
 WORDS = _TEXT.split()
 
+BEGUN_WORDS = 12
+"""Of a copy, more than a model needs to see what it is a copy of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """`prompt_words` for each request, after `prefix_words` that are the same in all of them.
 
     `output_tokens` are generated whatever the model wants. In a conversation of `turns` the first
-    message has `prefix_words` more than the others, and they are its own.
+    message has `prefix_words` more than the others, and they are its own. To copy there is a piece
+    of Python of `prompt_words`, and its beginning once more.
     """
 
     kind: Kind = "fixed"
@@ -36,6 +43,8 @@ class Workload:
 
     def prompt(self, number: int) -> str:
         """The text of request `number`, unlike any other's after the prefix."""
+        if self.kind == "copying":
+            return _begun_again(f"{self.seed} {number}", self.prompt_words)
         own = _words(f"{self.seed} {number}", self.prompt_words)
         shared = _words(f"prefix {self.seed}", self.prefix_words)
         return f"{shared} {own}" if shared else own
@@ -57,6 +66,31 @@ class Run:
 
 def _words(seed: str, count: int) -> str:
     return " ".join(Random(seed).choices(WORDS, k=count))
+
+
+@cache
+def _source() -> list[str]:
+    """The lines of Python's own library on this machine."""
+    paths = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    return "".join(path.read_text("utf-8") for path in paths).splitlines(keepends=True)
+
+
+def _begun_again(seed: str, words: int) -> str:
+    source = _source()
+    start = Random(seed).randrange(len(source) // 2)
+    piece = _lines(source, start, words)
+    return f"{piece}\n\nThe same again:\n{_lines(source, start, BEGUN_WORDS)}"
+
+
+def _lines(source: list[str], start: int, words: int) -> str:
+    """Whole lines with at least so many words."""
+    taken: list[str] = []
+    for line in source[start:]:
+        taken.append(line)
+        words -= len(line.split())
+        if words <= 0:
+            break
+    return "".join(taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pytest
 
 from bench.connection import Answer, Client
 from bench.figures import figures, spread
+from bench.workload import Workload
 from tests.server_process import DEMO, ROOT, ServerProcess
 
 CHUNK = '{"choices": [{"text": "%s", "finish_reason": null}]}'
@@ -150,3 +151,22 @@ def test_rates_are_over_all_the_time() -> None:
     assert found["tokens_per_second"] == 2.0
     assert found["tpot_ms"]["p50"] == 500
     assert found["errors"] == {"429": 1}
+
+
+def test_a_copy_is_begun_as_its_original_begins() -> None:
+    for seed in range(20):
+        text = Workload("copying", prompt_words=60, seed=seed).prompt(0)
+        original, again = text.split("\n\nThe same again:\n")
+        assert len(original.split()) >= 60
+        assert len(again.split()) >= 12
+        assert original.startswith(again)
+
+
+def test_guesses_are_compared() -> None:
+    command = [sys.executable, "-m", "bench.copying", "--model", str(ROOT / "models" / DEMO),
+               "--rounds=1", "--requests=1", "--prompt-words=20", "--output-tokens=20"]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["| ovapi", "| ovapi-lookup-5"]
+    assert all(float(row[2]) > 0 for row in rows)
+    assert rows[0][3] == "1.00"
