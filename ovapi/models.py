@@ -131,7 +131,7 @@ class Model:
         or InvalidRequest, and then nothing was submitted.
         """
         self.check_ready()
-        self._check_slots(len(requests))
+        self.check_slots(len(requests))
         stream = EventStream(
             sum(request.choices for request in requests), on_close=lambda: self._cancel(call)
         )
@@ -158,10 +158,11 @@ class Model:
         """
         if self.residence.available:
             return None
-        self._check_slots(requests)
+        self.check_slots(requests)
         return self.residence.wait(requests, until)
 
-    def _check_slots(self, wanted: int) -> None:
+    def check_slots(self, wanted: int) -> None:
+        """Raise QueueFull or InvalidRequest if so many engine requests would get no slots now."""
         limit = self.config.max_running + self.config.max_queued
         if wanted > limit:
             raise InvalidRequest(

@@ -27,6 +27,7 @@ class Generate(OllamaGenerationHandler):
             await self._reply(body, model, stopwatch)
 
     async def _reply(self, body: Mapping[str, Any], model: Model, stopwatch: Stopwatch) -> None:
+        model.check_slots(1)  # nobody is tokenized for who would be refused
         with logs.about({"request": self.request_id}):
             prompt = await _prompt(body, model)
         context = list(prompt.ids) if isinstance(prompt, TokenPrompt) else None

@@ -50,6 +50,7 @@ class FakeEngine:
         self.requests: list[GenerateRequest] = []
         self.sinks: dict[str, Sink] = {}
         self.cancelled: list[str] = []
+        self.tokenized: list[Prompt] = []
 
     def become(self, status: EngineStatus, detail: str = "") -> None:
         self.state = EngineState(status, detail, INFO if status == "ready" else None)
@@ -73,6 +74,7 @@ class FakeEngine:
         self.cancelled.append(request_id)
 
     async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
+        self.tokenized.append(prompt)
         return (1, 2, 3)
 
     async def detokenize(self, ids: Sequence[int]) -> str:

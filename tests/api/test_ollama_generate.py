@@ -283,6 +283,7 @@ async def test_a_full_queue_is_a_503(api: Api) -> None:
     stream = api.model.generate([GenerateRequest("first", TextPrompt("x"), sampling)])
     status, message = await refused(api, PATH, {"model": "demo", **JOKE})
     assert (status, "1 of 1 requests" in message) == (503, True)
+    assert not api.engine.tokenized
     stream.close()
 
 
