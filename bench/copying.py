@@ -34,10 +34,14 @@ def write_contestants(scratch: Path, model: Path, tokens: list[int]) -> tuple[Pa
 
 
 def measure(targets: dict[str, Target], run: Run, rounds: int) -> dict[str, Figures]:
-    """Each one's medians. The first round, not counted, warms up."""
+    """Each one's medians. The first round, not counted, warms up.
+
+    No prompt comes twice, since some servers would know it.
+    """
     found: dict[str, list[Figures]] = {name: [] for name in targets}
     for number in range(rounds + 1):
-        now = replace(run, workload=replace(run.workload, seed=number))
+        seed = 100 * run.streams + number
+        now = replace(run, workload=replace(run.workload, seed=seed))
         for name in list(targets)[:: -1 if number % 2 else 1]:
             found[name].append(targets[name].run(now))
     return {name: medians(each[1:]) for name, each in found.items()}
