@@ -27,7 +27,7 @@ fuzz: $(VENV)/.fuzz
 soak: $(VENV)/.test
 	$(BIN)/python -m soak --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
 
-# Bounded: 25 minutes, or two: make bench BENCH=--quick
+# Bounded: 35 minutes, or two: make bench BENCH=--quick
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench.model --check || $(MAKE) bench-model
 	$(BIN)/python -m bench $(BENCH)

@@ -1,4 +1,4 @@
-"""The whole benchmark: about 25 minutes, `--quick` two.
+"""The whole benchmark: about 35 minutes, `--quick` two.
 
     python -m bench                     # into build/bench
     python -m bench --quick

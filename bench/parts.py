@@ -54,9 +54,10 @@ WORK = Workload(prompt_words=64, output_tokens=48)
 
 
 def streams(subject: Subject) -> list[Figures]:
-    """Throughput and latency over the number of streams."""
+    """Throughput and latency over the number of streams, with answers as long as many are."""
     numbers = (1, 8) if subject.quick else (1, 8, 32, 64)
-    return subject.series([Run(WORK, number) for number in numbers])
+    work = replace(WORK, output_tokens=48 if subject.quick else 128)
+    return subject.series([Run(work, number) for number in numbers])
 
 
 def prompts(subject: Subject) -> list[Figures]:
