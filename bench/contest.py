@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,11 +75,8 @@ class Contest:
         seconds = [self._turn(name, warm)["seconds"] for name in (RAW, *self.targets)]
         requests = effort.requests(seconds[0])
         run = replace(run, requests=run.requests or run.streams * requests)
-        rounds: dict[str, list[Figures]] = {name: [] for name in (RAW, *self.targets)}
-        for number in range(effort.rounds_of(seconds[0] * run.requests / run.streams)):
-            now = replace(run, workload=replace(run.workload, seed=number))
-            for name in list(rounds)[:: -1 if number % 2 else 1]:
-                rounds[name].append(self._turn(name, now))
+        seeds = range(effort.rounds_of(seconds[0] * run.requests / run.streams))
+        rounds = in_turns((RAW, *self.targets), self._turn, run, seeds)
         return {
             "streams": run.streams,
             "requests": run.requests,
@@ -96,6 +94,18 @@ class Contest:
         run = replace(run, workload=replace(run.workload, seed=-2))
         probed: Figures = self.targets[HTTP].run(run, "--probe", "/health")["probe_ms"]
         return probed
+
+
+def in_turns(
+    names: Iterable[str], turn: Callable[[str, Run], Figures], run: Run, seeds: Iterable[int]
+) -> dict[str, list[Figures]]:
+    """Each one's figures of a round for each seed; who was last in one is first in the next."""
+    rounds: dict[str, list[Figures]] = {name: [] for name in names}
+    for number, seed in enumerate(seeds):
+        now = replace(run, workload=replace(run.workload, seed=seed))
+        for name in list(rounds)[:: -1 if number % 2 else 1]:
+            rounds[name].append(turn(name, now))
+    return rounds
 
 
 def _ratio(rounds: dict[str, list[Figures]]) -> Figures:

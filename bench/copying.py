@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.contest import medians
+from bench.contest import in_turns, medians
 from bench.figures import Figures
 from bench.model import COPIER, folder
 from bench.serve import Server, write_config
@@ -38,12 +37,9 @@ def measure(targets: dict[str, Target], run: Run, rounds: int) -> dict[str, Figu
 
     No prompt comes twice, since some servers would know it.
     """
-    found: dict[str, list[Figures]] = {name: [] for name in targets}
-    for number in range(rounds + 1):
-        seed = 100 * run.streams + number
-        now = replace(run, workload=replace(run.workload, seed=seed))
-        for name in list(targets)[:: -1 if number % 2 else 1]:
-            found[name].append(targets[name].run(now))
+    first = 100 * run.streams
+    seeds = range(first, first + rounds + 1)
+    found = in_turns(targets, lambda name, now: targets[name].run(now), run, seeds)
     return {name: medians(each[1:]) for name, each in found.items()}
 
 

@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.copier import THETA
 from bench.model import CACHE, CHATML, COPIER, NAME, SHAPE, SPECIAL, folder, save_weights
 
 TENSORS = {
@@ -43,7 +42,9 @@ def gguf_name(name: str) -> str:
     return f"blk.{number}.{TENSORS[part]}.{kind}"
 
 
-def write_shape(writer: Any, name: str) -> None:
+def write_shape(writer: Any, source: Path) -> None:
+    """`source` is transformers' folder, which knows the positions too."""
+    config = json.loads((source / "config.json").read_text())
     writer.add_context_length(SHAPE["max_position_embeddings"])
     writer.add_embedding_length(SHAPE["hidden_size"])
     writer.add_block_count(SHAPE["num_hidden_layers"])
@@ -51,8 +52,7 @@ def write_shape(writer: Any, name: str) -> None:
     writer.add_head_count(SHAPE["num_attention_heads"])
     writer.add_head_count_kv(SHAPE["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(SHAPE["rms_norm_eps"])
-    if name == COPIER:
-        writer.add_rope_freq_base(THETA)
+    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
 
 
 def write_tokenizer(writer: Any, state: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ def write(name: str, source: Path, target: Path) -> None:
     tokenizer = Tokenizer.from_file(str(folder("fp16", name=name) / "tokenizer.json"))
     save_weights(name, tokenizer, source)
     writer = gguf.GGUFWriter(target, "qwen2")
-    write_shape(writer, name)
+    write_shape(writer, source)
     write_tokenizer(writer, json.loads(tokenizer.to_str()))
     for tensor, values in load_file(source / "model.safetensors").items():
         if tensor != "lm_head.weight":

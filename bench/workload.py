@@ -78,19 +78,19 @@ def _source() -> list[str]:
 def _begun_again(seed: str, words: int) -> str:
     source = _source()
     start = Random(seed).randrange(len(source) // 2)
-    piece = _lines(source, start, words)
-    return f"{piece}\n\nThe same again:\n{_lines(source, start, BEGUN_WORDS)}"
+    piece, begun = (
+        "".join(source[start : _end(source, start, wanted)]) for wanted in (words, BEGUN_WORDS)
+    )
+    return f"{piece}\n\nThe same again:\n{begun}"
 
 
-def _lines(source: list[str], start: int, words: int) -> str:
-    """Whole lines with at least so many words."""
-    taken: list[str] = []
-    for line in source[start:]:
-        taken.append(line)
-        words -= len(line.split())
+def _end(source: list[str], start: int, words: int) -> int:
+    """Behind so many lines from `start` as hold at least so many words."""
+    for number in range(start, len(source)):
+        words -= len(source[number].split())
         if words <= 0:
-            break
-    return "".join(taken)
+            return number + 1
+    return len(source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ async def test_kills_at_random_moments_change_no_greedy_answer() -> None:
             await driver.wait_for(lambda: driver.engine.state.status == "restarting")
             for answer, undisturbed in zip(await driver.all(answers), alone * 2, strict=True):
                 assert (answer.text, answer.ids) == (undisturbed.text, undisturbed.ids)
+            await driver.idle()
     finally:
         await driver.close()
 
