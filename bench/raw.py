@@ -56,7 +56,7 @@ def _load(config: Path, name: str) -> _Pipeline:
     """By ovapi's own code, so that every property and the scheduler are the same."""
     import openvino_genai as genai
 
-    from ovapi import config as configuration
+    from ovapi.config import settings as configuration
     from ovapi.engine.loading import load_batcher
     from ovapi.fleet import Fleet
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ovapi import __version__, logs, profile
-from ovapi.config import MODEL_FILE, Config, ModelConfig, load
+from ovapi.config.settings import MODEL_FILE, Config, ModelConfig, load
+from ovapi.config.yaml_document import ConfigError
 from ovapi.process_memory import give_back_large_blocks
-from ovapi.yaml_document import ConfigError
 
 MIB = 2**20
 

@@ -26,7 +26,7 @@ from ovapi.api.ready import Ready
 from ovapi.api.services import Services
 from ovapi.api.tokenization import Detokenize, Tokenize
 from ovapi.api.unknown import UnknownPath
-from ovapi.config import Config
+from ovapi.config.settings import Config
 from ovapi.endpoints import ENDPOINTS
 from ovapi.limits import Limits
 from ovapi.metrics import Metrics

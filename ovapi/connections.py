@@ -37,7 +37,7 @@ from tornado.iostream import IOStream, SSLIOStream
 
 from ovapi.api.failure import openai_error
 from ovapi.api.json_text import encode_json
-from ovapi.config import ServerConfig
+from ovapi.config.settings import ServerConfig
 from ovapi.errors import TooManyConnections
 
 log = logging.getLogger("ovapi.connections")

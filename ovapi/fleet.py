@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 from ovapi import logs, profile
-from ovapi.config import Config, ModelConfig
+from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import (
     MAX_BATCHED_TOKENS,
     AdapterSpec,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ovapi.config import LimitsConfig
+from ovapi.config.settings import LimitsConfig
 from ovapi.errors import RateLimited, TooManyAtOnce
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ovapi.config import ModelConfig
+from ovapi.config.settings import ModelConfig
 from ovapi.core import (
     Accepted,
     Delta,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ovapi.config import MODEL_FILE, Config, ModelConfig
+from ovapi.config.settings import MODEL_FILE, Config, ModelConfig
 
 OBJECTIVES = ("latency", "throughput", "prefill", "balanced")
 

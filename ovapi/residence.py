@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from ovapi.config import ModelConfig
+from ovapi.config.settings import ModelConfig
 from ovapi.engine.base import Engine, EngineState
 from ovapi.errors import (
     ApiError,

@@ -23,19 +23,19 @@ from tornado.netutil import bind_sockets
 
 from ovapi import __version__
 from ovapi.app import Application
-from ovapi.config import FIRST_SOCKET, Config, ModelConfig, TlsConfig
+from ovapi.config.reload import merge
+from ovapi.config.settings import FIRST_SOCKET, Config, ModelConfig, TlsConfig
+from ovapi.config.yaml_document import ConfigError
 from ovapi.connections import HttpServer
 from ovapi.engine.base import EngineState
 from ovapi.fleet import Fleet
 from ovapi.loop_lag import LoopLag
 from ovapi.notify import Notifier
 from ovapi.origin import is_loopback
-from ovapi.reload import merge
 from ovapi.schema import Schemas
 from ovapi.service import Service
 from ovapi.stream import Bridge
 from ovapi.tracing import Tracing
-from ovapi.yaml_document import ConfigError
 
 log = logging.getLogger("ovapi.server")
 

@@ -18,7 +18,7 @@ from typing import Any
 from ovapi import __version__
 from ovapi.api.access_log import CLIENT_GONE, status_of
 from ovapi.api.generation import GenerationHandler
-from ovapi.config import TracingConfig
+from ovapi.config.settings import TracingConfig
 from ovapi.core import SamplingParams
 from ovapi.timeline import Timeline
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tornado.testing import bind_unused_port
 
 from ovapi.app import Application
-from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
+from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.connections import HttpServer
 from ovapi.core import GenerateRequest, Sink
 from ovapi.models import Model, ModelRegistry

@@ -10,7 +10,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from ovapi.app import Application
-from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
+from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.metrics import Metrics
 from ovapi.models import Model, ModelRegistry
 from ovapi.schema import Schemas

@@ -16,10 +16,10 @@ VOCABULARY = {"ovapi", "ovapi.core", "ovapi.errors"}
 
 API = VOCABULARY | {
     "ovapi.api",
-    "ovapi.auth",
+    "ovapi.config.keyring",
     "ovapi.config",
     "ovapi.documentation",
-    "ovapi.duration",
+    "ovapi.config.durations",
     "ovapi.endpoints",
     "ovapi.limits",
     "ovapi.logs",

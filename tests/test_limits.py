@@ -1,6 +1,6 @@
 import pytest
 
-from ovapi.config import KeyLimits, LimitsConfig
+from ovapi.config.settings import KeyLimits, LimitsConfig
 from ovapi.errors import RateLimited, TooManyAtOnce
 from ovapi.limits import Limits
 

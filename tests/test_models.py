@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ovapi.config import ModelConfig
+from ovapi.config.settings import ModelConfig
 from ovapi.core import (
     Accepted,
     BeamSearch,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ovapi import profile
-from ovapi.config import Config, ModelConfig, load
+from ovapi.config.settings import Config, ModelConfig, load
 from ovapi.engine.base import MAX_BATCHED_TOKENS, EngineSpec
 from ovapi.fleet import Fleet
 from ovapi.profile import Profile

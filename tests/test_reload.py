@@ -11,8 +11,8 @@ import httpx
 import pytest
 import yaml
 
-from ovapi.config import Config, load
-from ovapi.reload import merge
+from ovapi.config.reload import merge
+from ovapi.config.settings import Config, load
 from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, ROOT, ServerProcess
 

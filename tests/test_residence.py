@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ovapi.config import ModelConfig
+from ovapi.config.settings import ModelConfig
 from ovapi.engine.base import EngineState
 from ovapi.errors import DeadlineExceeded, ModelFailed, ModelLoading, NoMemory, QueueFull
 from ovapi.memory_budget import MemoryBudget

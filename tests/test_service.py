@@ -17,7 +17,7 @@ import httpx
 import pytest
 import yaml
 
-from ovapi.config import ModelConfig, load
+from ovapi.config.settings import ModelConfig, load
 from ovapi.core import Accepted, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.models import Model
 from ovapi.service import STUCK_SECONDS, Progress

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from ovapi import config
-from ovapi.config import load
+from ovapi.config import settings as config
+from ovapi.config.settings import load
+from ovapi.config.yaml_document import ConfigError
 from ovapi.tracing import CLOSE_SECONDS, EXPORT_SECONDS
-from ovapi.yaml_document import ConfigError
 from tests.collector import Collector, attributes, request_of
 from tests.prompts import GREETING, LASTING, LONG, chat
 from tests.server_process import DEMO, ServerProcess

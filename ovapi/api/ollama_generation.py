@@ -9,7 +9,7 @@ from typing import Any
 from ovapi.api.generation import GenerationHandler
 from ovapi.api.ollama import OllamaHandler
 from ovapi.api.ollama_answer import Form, without_prompt
-from ovapi.duration import duration
+from ovapi.config.durations import duration
 from ovapi.models import Model
 
 

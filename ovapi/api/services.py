@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from ovapi.config import Config
+from ovapi.config.settings import Config
 from ovapi.limits import Limits
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry

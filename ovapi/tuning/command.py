@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ovapi import profile as profiles
-from ovapi.config import Config, ModelConfig
+from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.child import environment
 from ovapi.engine.trial import Trial, TrialResult

@@ -14,8 +14,8 @@ from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 
 from ovapi.app import Application
-from ovapi.auth import Keyring
-from ovapi.config import Config, LoggingConfig, ModelConfig, ServerConfig
+from ovapi.config.keyring import Keyring
+from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.connections import HttpServer
 from ovapi.models import Model, ModelRegistry
 from ovapi.schema import Schemas

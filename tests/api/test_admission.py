@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ovapi.auth import Keyring
-from ovapi.config import KeyLimits, LimitsConfig
+from ovapi.config.keyring import Keyring
+from ovapi.config.settings import KeyLimits, LimitsConfig
 from tests.api.bodies import CHAT, chat
 from tests.api.conftest import Api, until
 from tests.api.fake_engine import script

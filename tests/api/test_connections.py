@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from ovapi.config import ServerConfig
+from ovapi.config.settings import ServerConfig
 from ovapi.connections import SPARE_FILES, most_connections
 from tests.api.bodies import CHAT, chat
 from tests.api.conftest import LIMITS, SCHEMAS, Api, until

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ovapi.config import LimitsConfig
+from ovapi.config.settings import LimitsConfig
 from ovapi.core import Accepted, Delta
 from tests.api.bodies import CHAT, chat
 from tests.api.conftest import SCHEMAS, Api, until

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ovapi.api.openai_models import ModelList
-from ovapi.auth import Keyring
-from ovapi.config import ServerConfig
+from ovapi.config.keyring import Keyring
+from ovapi.config.settings import ServerConfig
 from tests.api.bodies import CHAT, HELLO
 from tests.api.conftest import LIMITS, SCHEMAS, Api
 from tests.api.fake_engine import script

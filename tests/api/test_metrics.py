@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ovapi.auth import Keyring
+from ovapi.config.keyring import Keyring
 from ovapi.core import Accepted, Failed, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.engine.base import EngineState, EngineStats
 from ovapi.errors import ContextLengthExceeded, EngineFailed

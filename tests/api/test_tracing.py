@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from ovapi.config import TracingConfig
+from ovapi.config.settings import TracingConfig
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Usage
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ovapi.duration import duration
+from ovapi.config.durations import duration
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ovapi.auth import Keyring
+from ovapi.config.durations import duration
+from ovapi.config.keyring import Keyring
+from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams
-from ovapi.duration import duration
-from ovapi.yaml_document import ConfigError, YamlDocument
 
 MODEL_FILE = "openvino_model.xml"
 LAZY_STAY = "5m"
@@ -189,7 +189,7 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
 
     `host` and `port` come from the command line and win over the file. Raises ConfigError.
     """
-    source = path if path is not None else Path(__file__).with_name("config.yaml")
+    source = path if path is not None else Path(__file__).resolve().parents[1] / "config.yaml"
     base = source.parent if path is not None else Path.cwd()
     document = YamlDocument.read(source)
     document.check()

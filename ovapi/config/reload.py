@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ovapi.config import Config
+from ovapi.config.settings import Config
 
 SERVER = {
     "drain_seconds",

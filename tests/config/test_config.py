@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ovapi.__main__ import main
-from ovapi.config import (
+from ovapi.config.settings import (
     AdapterConfig,
     KeyLimits,
     LimitsConfig,
@@ -15,10 +15,10 @@ from ovapi.config import (
     TlsConfig,
     load,
 )
+from ovapi.config.yaml_document import ConfigError
 from ovapi.core import SamplingParams
-from ovapi.yaml_document import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(folder: Path, text: str) -> Path:

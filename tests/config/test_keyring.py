@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from ovapi.auth import Keyring
+from ovapi.config.keyring import Keyring
 from ovapi.errors import AuthenticationFailed
 
 HASH = hashlib.sha256(b"hashed-secret").hexdigest()
