@@ -32,8 +32,8 @@ from ovapi.limits import Limits
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
-from ovapi.schema import Schemas
 from ovapi.tracing import Tracing
+from ovapi.validation.schemas import Schemas
 
 # OpenVINO Model Server has OpenAI's paths under /v3
 ROUTES = [

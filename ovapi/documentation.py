@@ -13,8 +13,8 @@ from ovapi.endpoint import Endpoint
 from ovapi.endpoints import BOLD, CODES, ENDPOINTS, ERRORS, INTRODUCTION
 from ovapi.errors import ApiError
 from ovapi.metrics import Metrics
-from ovapi.schema import Schemas
-from ovapi.violation import Schema
+from ovapi.validation.schemas import Schemas
+from ovapi.validation.violation import Schema
 
 
 def generate(schemas: Schemas) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from ovapi import __version__
 from ovapi.endpoint import Endpoint
 from ovapi.endpoints import ENDPOINTS
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 
 VERSION = "3.1.0"
 PUBLIC = {"/health", "/ready"}

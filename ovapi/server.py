@@ -32,10 +32,10 @@ from ovapi.fleet import Fleet
 from ovapi.loop_lag import LoopLag
 from ovapi.notify import Notifier
 from ovapi.origin import is_loopback
-from ovapi.schema import Schemas
 from ovapi.service import Service
 from ovapi.stream import Bridge
 from ovapi.tracing import Tracing
+from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.server")
 

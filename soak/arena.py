@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 from tests.api.raw import Raw, connect
 from tests.prompts import SURE, chat
 from tests.server_process import DEMO, ROOT, ServerProcess

@@ -20,7 +20,7 @@ from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConf
 from ovapi.connections import HttpServer
 from ovapi.core import GenerateRequest, Sink
 from ovapi.models import Model, ModelRegistry
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 from tests.api.fake_engine import FakeEngine, script
 
 MODEL = ModelConfig("ovapi-demo", Path("ovapi-demo"))

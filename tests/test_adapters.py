@@ -14,7 +14,7 @@ import httpx
 import openai
 import pytest
 
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 from tests.prompts import chat
 from tests.server_process import DEMO, PIRATE, ROOT, ServerProcess
 

@@ -13,7 +13,7 @@ from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.metrics import Metrics
 from ovapi.models import Model, ModelRegistry
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 from tests.api.fake_engine import FakeEngine
 
 FILE = Path(__file__).resolve().parent.parent / "monitoring" / "grafana.json"

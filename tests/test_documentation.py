@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ovapi.documentation import generate
 from ovapi.endpoints import ENDPOINTS
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 
 FILE = Path(__file__).resolve().parent.parent / "api_documentation.md"
 SCHEMAS = Schemas()

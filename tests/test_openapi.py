@@ -12,7 +12,7 @@ from ovapi.api.base import ApiHandler
 from ovapi.app import route_names
 from ovapi.endpoints import ENDPOINTS
 from ovapi.openapi import PUBLIC, openapi
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 
 DOCUMENT = openapi(Schemas())
 

@@ -28,7 +28,7 @@ from ovapi.api.services import Services
 from ovapi.errors import ApiError, Draining, MethodNotAllowed, NoRoomForBody, PayloadTooLarge
 from ovapi.limits import Quota
 from ovapi.models import Model
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.api")
 

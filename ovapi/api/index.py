@@ -14,7 +14,7 @@ from ovapi.api.services import Services
 from ovapi.documentation import generate
 from ovapi.endpoints import ENDPOINTS
 from ovapi.openapi import openapi
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 
 DOCUMENTATION = "/api_documentation.md"
 

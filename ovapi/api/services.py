@@ -11,7 +11,7 @@ from ovapi.limits import Limits
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
 from ovapi.origin import OriginPolicy
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ovapi.schema import Schemas, dotted
+from ovapi.validation.schemas import Schemas, dotted
 
 
 class ConfigError(Exception):

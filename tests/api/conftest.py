@@ -18,7 +18,7 @@ from ovapi.config.keyring import Keyring
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.connections import HttpServer
 from ovapi.models import Model, ModelRegistry
-from ovapi.schema import Schemas
+from ovapi.validation.schemas import Schemas
 from tests.api.fake_engine import FakeEngine
 
 SCHEMAS = Schemas()

@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from ovapi.violation import Schema
+from ovapi.validation.violation import Schema
 
 Keyword = Callable[[Any, Any, Any, Schema], Iterator[ValidationError]]
 Fits = Callable[[Any, Any, Any], bool]

@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ovapi.errors import InvalidRequest, UnsupportedParameter
-from ovapi.schema import FOLDER, Schemas
-from ovapi.violation import dotted
+from ovapi.validation.schemas import FOLDER, Schemas
+from ovapi.validation.violation import dotted
 
 SCHEMAS = Schemas()
 COMMON = {

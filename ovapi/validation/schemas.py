@@ -25,12 +25,12 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.validators import extend
 from referencing import Registry
 
-from ovapi.keywords import KEYWORDS
-from ovapi.long_arrays import items
-from ovapi.violation import KeyPath, Schema, Violation, flatten
-from ovapi.violation import dotted as dotted
+from ovapi.validation.keywords import KEYWORDS
+from ovapi.validation.long_arrays import items
+from ovapi.validation.violation import KeyPath, Schema, Violation, flatten
+from ovapi.validation.violation import dotted as dotted
 
-FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
 
 def _is_integer(_: TypeChecker, value: object) -> bool:

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from ovapi.errors import InvalidRequest
-from ovapi.long_arrays import quick_test
-from ovapi.schema import Schemas, Validator
+from ovapi.validation.long_arrays import quick_test
+from ovapi.validation.schemas import Schemas, Validator
 
 SCHEMAS = Schemas()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from ovapi.violation import Schema
+from ovapi.validation.violation import Schema
 
 Test = Callable[[Any], bool]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from ovapi.schema import Validator
+from ovapi.validation.schemas import Validator
 
 SCHEMAS: list[dict[str, Any]] = [
     {"type": "integer"},
