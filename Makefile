@@ -21,7 +21,7 @@ lint: $(VENV)/.lint
 
 # Bounded: a few minutes
 fuzz: $(VENV)/.fuzz
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.support.fuzz
 
 # Bounded: about a quarter of an hour; make soak MINUTES=60 KILLS=200 for more
 soak: $(VENV)/.test

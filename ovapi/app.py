@@ -9,9 +9,6 @@ from concurrent.futures import Executor
 import tornado.web
 from tornado.web import RequestHandler
 
-from ovapi.api.access_log import log_access, refusal_of, status_of
-from ovapi.api.base import VERBS
-from ovapi.api.generation import GenerationHandler
 from ovapi.api.health import Health
 from ovapi.api.index import Documentation, Favicon, Index, OpenApi
 from ovapi.api.metrics import MetricsPage
@@ -23,16 +20,19 @@ from ovapi.api.openai_chat import ChatCompletions
 from ovapi.api.openai_completions import Completions
 from ovapi.api.openai_models import ModelDetail, ModelList
 from ovapi.api.ready import Ready
-from ovapi.api.services import Services
 from ovapi.api.tokenization import Detokenize, Tokenize
-from ovapi.api.unknown import UnknownPath
 from ovapi.config.settings import Config
 from ovapi.endpoints import ENDPOINTS
-from ovapi.limits import Limits
+from ovapi.http.access_log import log_access, refusal_of, status_of
+from ovapi.http.context import Services
+from ovapi.http.generation_handler import GenerationHandler
+from ovapi.http.handler import VERBS
+from ovapi.http.origin import OriginPolicy
+from ovapi.http.rate_limits import Limits
+from ovapi.http.tracing import Tracing
+from ovapi.http.unknown_path import UnknownPath
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
-from ovapi.origin import OriginPolicy
-from ovapi.tracing import Tracing
 from ovapi.validation.schemas import Schemas
 
 # OpenVINO Model Server has OpenAI's paths under /v3
@@ -63,7 +63,7 @@ ROUTES = [
 class Application(tornado.web.Application):
     """The HTTP side of one server; it owns nothing that must be closed.
 
-    Serve it with an `ovapi.connections.HttpServer`. The handlers keep `server.max_body_bytes`
+    Serve it with an `ovapi.http.server.HttpServer`. The handlers keep `server.max_body_bytes`
     themselves, to answer 413.
     """
 

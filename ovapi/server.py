@@ -26,15 +26,15 @@ from ovapi.app import Application
 from ovapi.config.reload import merge
 from ovapi.config.settings import FIRST_SOCKET, Config, ModelConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
-from ovapi.connections import HttpServer
 from ovapi.engine.base import EngineState
 from ovapi.fleet import Fleet
+from ovapi.http.origin import is_loopback
+from ovapi.http.server import HttpServer
+from ovapi.http.tracing import Tracing
 from ovapi.loop_lag import LoopLag
 from ovapi.notify import Notifier
-from ovapi.origin import is_loopback
 from ovapi.service import Service
 from ovapi.stream import Bridge
-from ovapi.tracing import Tracing
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.server")

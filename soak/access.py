@@ -16,10 +16,10 @@ from pathlib import Path
 from ovapi.endpoints import ENDPOINTS
 from soak.arena import Arena, Ground, check_error, check_error_body, only_demo
 from soak.case import case
-from tests.api.raw import Raw, post
-from tests.prompts import GREETING, LONG, chat
-from tests.server_process import DEMO, ROOT
-from tests.talk import CHAT
+from tests.support.prompts import GREETING, LONG, chat
+from tests.support.raw import Raw, post
+from tests.support.server_process import DEMO, ROOT
+from tests.support.talk import CHAT
 
 KEYS = {
     "alice": "a-very-secret-key-of-alice",

@@ -15,10 +15,10 @@ import httpx
 import psutil
 
 from ovapi.validation.schemas import Schemas
-from tests.api.raw import Raw, connect
-from tests.prompts import SURE, chat
-from tests.server_process import DEMO, ROOT, ServerProcess
-from tests.talk import client_of, text_of
+from tests.support.prompts import SURE, chat
+from tests.support.raw import Raw, connect
+from tests.support.server_process import DEMO, ROOT, ServerProcess
+from tests.support.talk import client_of, text_of
 
 SCHEMAS = Schemas()
 LEAKS = ("Traceback", 'File "', "site-packages", str(ROOT), "/tmp/")

@@ -15,9 +15,9 @@ from soak.arena import Arena, Ground, Options, started
 from soak.case import Case, NotApplicable
 from soak.footprint import Footprint
 from soak.observer import Observer, Period
-from tests.prompts import LONG, SURE, chat
-from tests.server_process import ServerProcess
-from tests.talk import client_of, text_of
+from tests.support.prompts import LONG, SURE, chat
+from tests.support.server_process import ServerProcess
+from tests.support.talk import client_of, text_of
 
 SLOW_HEALTH, SLOWEST_HEALTH = 1.0, 3.0
 """Seconds, for 99 % of the answers and for all; the aim is 0.1, but a machine has more to do."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.server_process import ServerProcess
+from tests.support.server_process import ServerProcess
 
 MIB = 1024 * 1024
 

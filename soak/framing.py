@@ -9,10 +9,10 @@ import time
 
 from soak.arena import Arena, check_error_body
 from soak.case import case
-from tests.api.bodies import HELLO
-from tests.api.raw import Raw, post
-from tests.api.test_raw import BROKEN, CHUNKED, chunk
-from tests.prompts import GREETING, chat
+from tests.http.test_raw import BROKEN, CHUNKED, chunk
+from tests.support.bodies import HELLO
+from tests.support.prompts import GREETING, chat
+from tests.support.raw import Raw, post
 
 LIMIT = 16 * 1024 * 1024
 MEGABYTE = b" " * 1_000_000

@@ -12,9 +12,9 @@ import psutil
 
 from soak.arena import Arena, check_error, only_demo
 from soak.case import case
-from tests.load import LONG_PROMPT
-from tests.prompts import LONG, SURE, chat
-from tests.talk import CHAT, deltas
+from tests.support.load import LONG_PROMPT
+from tests.support.prompts import LONG, SURE, chat
+from tests.support.talk import CHAT, deltas
 
 STREAMS = 16
 STALL_SECONDS = 2

@@ -10,9 +10,9 @@ import psutil
 
 from soak.arena import Arena, Ground
 from soak.case import case
-from tests.load import LONG_PROMPT
-from tests.prompts import GREETING, LONG, SURE, chat
-from tests.talk import CHAT, deltas, text_of
+from tests.support.load import LONG_PROMPT
+from tests.support.prompts import GREETING, LONG, SURE, chat
+from tests.support.talk import CHAT, deltas, text_of
 
 STREAMS = 16
 

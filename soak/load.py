@@ -12,12 +12,12 @@ import httpx
 from soak.arena import Arena, check_error, only_demo
 from soak.case import case
 from soak.footprint import Footprint
-from tests.api.raw import Raw, connect, post
-from tests.engine.driver import TOKEN_BYTES
-from tests.load import LONG_PROMPT
-from tests.prompts import GREETING, LONG, chat
-from tests.server_process import DEMO, ROOT
-from tests.talk import CHAT, deltas
+from tests.support.driver import TOKEN_BYTES
+from tests.support.load import LONG_PROMPT
+from tests.support.prompts import GREETING, LONG, chat
+from tests.support.raw import Raw, connect, post
+from tests.support.server_process import DEMO, ROOT
+from tests.support.talk import CHAT, deltas
 
 IDLE_CONNECTIONS = 3000
 MOST_CONNECTIONS = 500

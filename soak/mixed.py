@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from soak.arena import Arena, check_error, only_demo
 from soak.case import case
 from soak.footprint import Footprint
-from tests.api.raw import post
-from tests.api.test_malformed import BODIES, PARAMETERS
-from tests.load import LONG_PROMPT
-from tests.prompts import LONG, SURE, chat
-from tests.server_process import DEMO
-from tests.talk import CHAT, deltas
+from tests.http.test_malformed import BODIES, PARAMETERS
+from tests.support.load import LONG_PROMPT
+from tests.support.prompts import LONG, SURE, chat
+from tests.support.raw import post
+from tests.support.server_process import DEMO
+from tests.support.talk import CHAT, deltas
 
 WORKERS = 12
 SAMPLE_SECONDS = 1.0

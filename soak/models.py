@@ -15,9 +15,9 @@ from typing import Any
 
 from soak.arena import Ground, check_error
 from soak.case import NotApplicable, case
-from tests.prompts import GREETING, chat
-from tests.server_process import DEMO, ROOT
-from tests.talk import CHAT
+from tests.support.prompts import GREETING, chat
+from tests.support.server_process import DEMO, ROOT
+from tests.support.talk import CHAT
 
 SOURCE = ROOT / "models" / DEMO
 SETTLED_SECONDS = 8

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from soak.arena import Arena, check_error
 from soak.case import case
-from tests.api.test_malformed import BODIES, HELLO_TEXT, PARAMETERS
-from tests.talk import CHAT
+from tests.http.test_malformed import BODIES, HELLO_TEXT, PARAMETERS
+from tests.support.talk import CHAT
 
 JSON = {"Content-Type": "application/json"}
 PATHS = (CHAT, "/v1/completions", "/tokenize", "/detokenize")

@@ -15,8 +15,8 @@ import openai
 import pytest
 
 from ovapi.validation.schemas import Schemas
-from tests.prompts import chat
-from tests.server_process import DEMO, PIRATE, ROOT, ServerProcess
+from tests.support.prompts import chat
+from tests.support.server_process import DEMO, PIRATE, ROOT, ServerProcess
 
 PARROT = "ovapi-demo-pirate"
 ABSENT = "ovapi-demo-absent"

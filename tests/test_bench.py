@@ -13,7 +13,7 @@ import pytest
 from bench.connection import Answer, Client
 from bench.figures import figures, spread
 from bench.workload import Workload
-from tests.server_process import DEMO, ROOT, ServerProcess
+from tests.support.server_process import DEMO, ROOT, ServerProcess
 
 CHUNK = '{"choices": [{"text": "%s", "finish_reason": null}]}'
 USAGE = '{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}'

@@ -14,7 +14,7 @@ from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConf
 from ovapi.metrics import Metrics
 from ovapi.models import Model, ModelRegistry
 from ovapi.validation.schemas import Schemas
-from tests.api.fake_engine import FakeEngine
+from tests.support.fake_engine import FakeEngine
 
 FILE = Path(__file__).resolve().parent.parent / "monitoring" / "grafana.json"
 DASHBOARD = json.loads(FILE.read_text(encoding="utf-8"))

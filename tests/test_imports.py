@@ -16,22 +16,26 @@ VOCABULARY = {"ovapi", "ovapi.core", "ovapi.errors"}
 
 API = VOCABULARY | {
     "ovapi.api",
+    "ovapi.http",
+    "ovapi.language",
+    "ovapi.serving",
     "ovapi.config.keyring",
     "ovapi.config",
     "ovapi.documentation",
     "ovapi.config.durations",
     "ovapi.endpoints",
-    "ovapi.limits",
+    "ovapi.http.rate_limits",
     "ovapi.logs",
     "ovapi.metrics",
     "ovapi.models",
     "ovapi.openapi",
-    "ovapi.origin",
+    "ovapi.http.origin",
     "ovapi.validation.schemas",
     "ovapi.stream",
     "ovapi.timeline",
 }
-ENGINE = VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.logs"}
+ENGINE = VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language", "ovapi.logs"}
+ENGINE |= {f"ovapi.engine.{part}" for part in ("process", "genai", "text")}
 
 ALLOWED = {
     "core": {"ovapi.errors"},
@@ -48,6 +52,7 @@ ALLOWED = {
     "violation": VOCABULARY,
     "documentation": VOCABULARY
     | {
+        "ovapi.serving",
         "ovapi.endpoint",
         "ovapi.endpoints",
         "ovapi.metrics",

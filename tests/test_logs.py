@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from ovapi import logs
-from tests.prompts import GREETING, LASTING, LONG, chat
-from tests.server_process import DEMO, ROOT, ServerProcess
+from tests.support.prompts import GREETING, LASTING, LONG, chat
+from tests.support.server_process import DEMO, ROOT, ServerProcess
 
 NASTY = "a\r\nb\x1b[31m\x00\x7f\x9b\u2028ü"
 SECRET = "a prompt that nobody else may read"

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.prompts import GREETING, LASTING, LONG, chat
-from tests.server_process import DEMO, ServerProcess
+from tests.support.prompts import GREETING, LASTING, LONG, chat
+from tests.support.server_process import DEMO, ServerProcess
 
 CHAT = "/v1/chat/completions"
 

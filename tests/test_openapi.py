@@ -8,9 +8,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from tornado.web import RequestHandler
 
-from ovapi.api.base import ApiHandler
 from ovapi.app import route_names
 from ovapi.endpoints import ENDPOINTS
+from ovapi.http.handler import ApiHandler
 from ovapi.openapi import PUBLIC, openapi
 from ovapi.validation.schemas import Schemas
 

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.prompts import GREETING, LONG, UNSURE, WAVERING
-from tests.server_process import ServerProcess
+from tests.support.prompts import GREETING, LONG, UNSURE, WAVERING
+from tests.support.server_process import ServerProcess
 
 END = "<|im_end|>"
 

@@ -15,7 +15,7 @@ from ovapi.config.settings import Config, ModelConfig, load
 from ovapi.engine.base import MAX_BATCHED_TOKENS, EngineSpec
 from ovapi.fleet import Fleet
 from ovapi.profile import Profile
-from tests.server_process import DEMO, ROOT
+from tests.support.server_process import DEMO, ROOT
 
 
 def config_of(folder: Path, **model: Any) -> Config:

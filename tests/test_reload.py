@@ -13,8 +13,8 @@ import yaml
 
 from ovapi.config.reload import merge
 from ovapi.config.settings import Config, load
-from tests.prompts import GREETING, LASTING, LONG, chat
-from tests.server_process import DEMO, ROOT, ServerProcess
+from tests.support.prompts import GREETING, LASTING, LONG, chat
+from tests.support.server_process import DEMO, ROOT, ServerProcess
 
 CHAT = "/v1/chat/completions"
 

@@ -14,8 +14,8 @@ from ovapi.errors import DeadlineExceeded, ModelFailed, ModelLoading, NoMemory, 
 from ovapi.memory_budget import MemoryBudget
 from ovapi.models import Model
 from ovapi.residence import REQUEST, START, Residence
-from tests.api.conftest import until
-from tests.api.fake_engine import FakeEngine
+from tests.support.api import until
+from tests.support.fake_engine import FakeEngine
 
 
 class Engines:

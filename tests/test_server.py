@@ -17,9 +17,9 @@ import psutil
 import pytest
 import yaml
 
-from tests.prompts import GREETING, LASTING, LONG, SURE, chat
-from tests.server_process import DEMO, ROOT, ServerProcess
-from tests.talk import CHAT, client_of, deltas, text_of
+from tests.support.prompts import GREETING, LASTING, LONG, SURE, chat
+from tests.support.server_process import DEMO, ROOT, ServerProcess
+from tests.support.talk import CHAT, client_of, deltas, text_of
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -139,7 +139,7 @@ async def test_many_streams_give_what_each_gives_alone(batching_server: ServerPr
 
 async def test_health_answers_during_prefill_and_decoding(batching_server: ServerProcess) -> None:
     load = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.load", batching_server.url,
+        sys.executable, "-m", "tests.support.load", batching_server.url,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     seconds = []

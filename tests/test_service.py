@@ -21,8 +21,8 @@ from ovapi.config.settings import ModelConfig, load
 from ovapi.core import Accepted, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.models import Model
 from ovapi.service import STUCK_SECONDS, Progress
-from tests.api.fake_engine import FakeEngine
-from tests.server_process import DEMO, ROOT
+from tests.support.fake_engine import FakeEngine
+from tests.support.server_process import DEMO, ROOT
 
 UNIT = ROOT / "systemd" / "ovapi.service"
 KEY = "a-key-of-the-credential"

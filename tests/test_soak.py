@@ -11,8 +11,8 @@ from soak.campaign import ask_for_references, settled
 from soak.case import Case
 from soak.cases import ALL
 from soak.footprint import Footprint
-from tests.server_process import ServerProcess
-from tests.talk import client_of
+from tests.support.server_process import ServerProcess
+from tests.support.talk import client_of
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import yaml
 from ovapi.engine.trial import Figures, TrialResult
 from ovapi.tuning.search import Search
 from ovapi.tuning.space import Setting, Space
-from tests.server_process import DEMO, ROOT
+from tests.support.server_process import DEMO, ROOT
 
 DEFAULTS = {
     "INFERENCE_PRECISION_HINT": "bf16",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.base import ApiHandler
-from ovapi.api.services import Services
+from ovapi.http.context import Services
+from ovapi.http.handler import ApiHandler
 from ovapi.models import Model
 
 

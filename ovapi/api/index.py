@@ -7,12 +7,12 @@ from typing import Any
 
 from tornado.template import Template
 
-from ovapi.api.base import ApiHandler
 from ovapi.api.health import report
-from ovapi.api.json_text import encode_json
-from ovapi.api.services import Services
 from ovapi.documentation import generate
 from ovapi.endpoints import ENDPOINTS
+from ovapi.http.context import Services
+from ovapi.http.handler import ApiHandler
+from ovapi.http.json_encoder import encode_json
 from ovapi.openapi import openapi
 from ovapi.validation.schemas import Schemas
 

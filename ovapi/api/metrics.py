@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ovapi.api.base import ApiHandler
+from ovapi.http.handler import ApiHandler
 from ovapi.metrics import CONTENT_TYPE
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ovapi.api.base import ApiHandler
-from ovapi.api.body import check_encoding, check_headers
-from ovapi.api.unknown import UnknownPath
 from ovapi.errors import ApiError, ModelNotFound, QueueFull, Unavailable
+from ovapi.http.handler import ApiHandler
+from ovapi.http.request_body import check_encoding, check_headers
+from ovapi.http.unknown_path import UnknownPath
 from ovapi.models import Model
 
 LATEST = ":latest"

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ovapi.api.answer import Batch
-from ovapi.api.json_text import encode_json, json_logprob
 from ovapi.api.ollama import ollama_error, timestamp
 from ovapi.core import Delta, Finished, TokenLogprob
 from ovapi.errors import ApiError
+from ovapi.http.json_encoder import encode_json, json_logprob
+from ovapi.http.response_encoder import Batch
 
 NDJSON = "application/x-ndjson"
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ovapi.api.generation import GenerationHandler
 from ovapi.api.ollama import OllamaHandler
 from ovapi.api.ollama_answer import Form, without_prompt
 from ovapi.config.durations import duration
+from ovapi.http.generation_handler import GenerationHandler
 from ovapi.models import Model
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.json_text import encode_json, json_logprob
 from ovapi.core import TokenLogprob, Usage
+from ovapi.http.json_encoder import encode_json, json_logprob
 
 FINGERPRINT = f"ovapi-{__version__}"
 EVENT_STREAM = "text/event-stream; charset=utf-8"

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ovapi.api.answer import Batch
-from ovapi.api.failure import openai_error, refuse
-from ovapi.api.json_text import encode_json
 from ovapi.api.openai import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
 from ovapi.core import Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
+from ovapi.http.error_responses import openai_error, refuse
+from ovapi.http.json_encoder import encode_json
+from ovapi.http.response_encoder import Batch
 
 
 @dataclass(frozen=True, slots=True)

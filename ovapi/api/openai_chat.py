@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ovapi.api.generation import GenerationHandler
 from ovapi.api.openai import new_id, token_logprobs
 from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, delivery
 from ovapi.api.openai_messages import messages
 from ovapi.api.openai_sampling import sampling, seeded
 from ovapi.core import ChatPrompt, Delta, Finished, GenerateRequest, SamplingParams
+from ovapi.http.generation_handler import GenerationHandler
 
 
 class ChatCompletions(GenerationHandler):

@@ -8,9 +8,6 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from ovapi.api.failure import refuse
-from ovapi.api.generation import GenerationHandler
-from ovapi.api.json_text import json_logprob
 from ovapi.api.openai import new_id
 from ovapi.api.openai_answer import Call, Choice, OpenAiAnswer, delivery
 from ovapi.api.openai_sampling import sampling, seeded
@@ -23,6 +20,9 @@ from ovapi.core import (
     TokenLogprob,
     TokenPrompt,
 )
+from ovapi.http.error_responses import refuse
+from ovapi.http.generation_handler import GenerationHandler
+from ovapi.http.json_encoder import json_logprob
 
 MOST_CHOICES = 2048
 """Prompts times `n`: what one request may ask for at all."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from ovapi.api.failure import refuse
 from ovapi.core import Message, Role, ToolCall
+from ovapi.http.error_responses import refuse
 
 JsonObject = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ovapi.api.base import ApiHandler
+from ovapi.http.handler import ApiHandler
 from ovapi.models import Model
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ovapi.api.failure import refuse
 from ovapi.core import BeamSearch, SamplingParams
+from ovapi.http.error_responses import refuse
 
 DEFAULT_BEAMS = 4
 SEEDS = 2**63

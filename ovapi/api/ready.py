@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ovapi.api.base import ApiHandler
-from ovapi.api.services import Services
 from ovapi.errors import ApiError
+from ovapi.http.context import Services
+from ovapi.http.handler import ApiHandler
 
 
 class Ready(ApiHandler):

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from ovapi import logs
-from ovapi.api.base import ApiHandler
-from ovapi.api.failure import refuse
 from ovapi.api.openai_messages import messages
 from ovapi.core import ChatPrompt, Prompt, TextPrompt
+from ovapi.http.error_responses import refuse
+from ovapi.http.handler import ApiHandler
 
 Detokenizer = Callable[[Sequence[int]], Awaitable[str]]
 

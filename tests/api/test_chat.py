@@ -23,9 +23,9 @@ from ovapi.core import (
 )
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from tests.api.bodies import CHAT, chat
-from tests.api.conftest import SCHEMAS, Api, until
-from tests.api.fake_engine import script
+from tests.support.api import SCHEMAS, Api, until
+from tests.support.bodies import CHAT, chat
+from tests.support.fake_engine import script
 
 DEFAULTS = SamplingParams()
 

@@ -10,8 +10,8 @@ import pytest
 
 from ovapi.endpoint import URL, Endpoint
 from ovapi.endpoints import ENDPOINTS
-from tests.api.conftest import SCHEMAS, Api
-from tests.api.fake_engine import script
+from tests.support.api import SCHEMAS, Api
+from tests.support.fake_engine import script
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")

@@ -8,7 +8,7 @@ import pytest
 
 from ovapi.documentation import generate
 from ovapi.engine.base import EngineState, EngineStats
-from tests.api.conftest import SCHEMAS, Api
+from tests.support.api import SCHEMAS, Api
 
 
 async def get(api: Api, path: str, schema: str, **headers: str) -> dict[str, Any]:

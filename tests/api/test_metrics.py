@@ -15,8 +15,8 @@ from ovapi.engine.base import EngineState, EngineStats
 from ovapi.errors import ContextLengthExceeded, EngineFailed
 from ovapi.metrics import Metrics
 from ovapi.models import Model
-from tests.api.conftest import SCHEMAS, Api, until
-from tests.api.fake_engine import FakeEngine, script
+from tests.support.api import SCHEMAS, Api, until
+from tests.support.fake_engine import FakeEngine, script
 
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}]}

@@ -8,9 +8,9 @@ import pytest
 
 from ovapi.api.ollama_chat import messages
 from ovapi.core import ChatPrompt, Message, ToolCall
-from tests.api.conftest import SCHEMAS, Api
-from tests.api.fake_engine import script
-from tests.api.ndjson import ask, refused, stream
+from tests.support.api import SCHEMAS, Api
+from tests.support.fake_engine import script
+from tests.support.ndjson import ask, refused, stream
 
 PATH = "/api/chat"
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}

@@ -30,9 +30,9 @@ from ovapi.core import (
 )
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from tests.api.conftest import SCHEMAS, Api, until
-from tests.api.fake_engine import script
-from tests.api.ndjson import ask, refused, stream
+from tests.support.api import SCHEMAS, Api, until
+from tests.support.fake_engine import script
+from tests.support.ndjson import ask, refused, stream
 
 PATH = "/api/generate"
 JOKE = {"prompt": "tell me a joke"}

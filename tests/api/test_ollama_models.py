@@ -12,9 +12,9 @@ import pytest
 from ovapi import __version__
 from ovapi.api.model_card import read_card
 from ovapi.engine.base import EngineState
-from tests.api.conftest import SCHEMAS, Api
-from tests.api.fake_engine import script
-from tests.api.ndjson import refused
+from tests.support.api import SCHEMAS, Api
+from tests.support.fake_engine import script
+from tests.support.ndjson import refused
 
 GRAPH = """\
 <layer id="1" name="a" type="Const" version="opset1">

@@ -14,8 +14,8 @@ import pytest
 from ovapi.core import Accepted, Delta, Failed
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from tests.api.conftest import Api, until
-from tests.api.fake_engine import script
+from tests.support.api import Api, until
+from tests.support.fake_engine import script
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 Result = TypeVar("Result")

@@ -24,8 +24,8 @@ from ovapi.core import (
 )
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed, InvalidRequest
-from tests.api.conftest import SCHEMAS, Api
-from tests.api.fake_engine import script
+from tests.support.api import SCHEMAS, Api
+from tests.support.fake_engine import script
 
 PATH = "/v1/completions"
 DEFAULTS = SamplingParams()

@@ -10,7 +10,7 @@ from ovapi.api.tokenization import decode
 from ovapi.core import ChatPrompt, Message, TextPrompt
 from ovapi.engine.base import EngineState
 from ovapi.errors import InvalidRequest
-from tests.api.conftest import SCHEMAS, Api
+from tests.support.api import SCHEMAS, Api
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

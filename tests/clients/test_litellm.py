@@ -7,8 +7,8 @@ from typing import Any
 import litellm
 import pytest
 
-from tests.prompts import GREETING
-from tests.server_process import DEMO, ServerProcess
+from tests.support.prompts import GREETING
+from tests.support.server_process import DEMO, ServerProcess
 
 # what these libraries warn about in their own code, and the sockets that they never close
 pytestmark = [

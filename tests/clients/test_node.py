@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.prompts import GREETING
-from tests.server_process import DEMO, ServerProcess
+from tests.support.prompts import GREETING
+from tests.support.server_process import DEMO, ServerProcess
 
 SOURCE = Path(__file__).with_name("node")
 

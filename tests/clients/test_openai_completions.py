@@ -9,8 +9,8 @@ import openai
 import pytest
 from openai.types import Completion
 
-from tests.prompts import GREETING
-from tests.server_process import DEMO, ServerProcess
+from tests.support.prompts import GREETING
+from tests.support.server_process import DEMO, ServerProcess
 
 TURN = f"<|im_start|>user\n{GREETING}<|im_end|>\n<|im_start|>assistant\n"
 

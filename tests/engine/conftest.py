@@ -8,7 +8,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from ovapi.engine.base import Speculation
-from tests.engine.driver import DEMO, Driver
+from tests.support.driver import DEMO, Driver
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ import pytest
 from ovapi.engine.adapter import check, scaling
 from ovapi.engine.failure import LoadError
 from ovapi.engine.layers import read_layers
-from tests.server_process import PIRATE, ROOT
+from tests.support.server_process import PIRATE, ROOT
 
 MODEL = ROOT / "models" / "ovapi-demo"
 LAYER = "base_model.model.model.layers.0.mlp.up_proj"

@@ -19,8 +19,8 @@ from ovapi.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
-from tests.engine.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
-from tests.prompts import GREETING, LASTING, LONG, SURE
+from tests.support.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
+from tests.support.prompts import GREETING, LASTING, LONG, SURE
 
 
 def engine_processes() -> list[psutil.Process]:
@@ -149,7 +149,7 @@ def test_openvino_stays_in_the_child() -> None:
     """In a fresh interpreter, since other tests import it here."""
     code = (
         "import asyncio, sys\n"
-        "from tests.engine.driver import Driver\n"
+        "from tests.support.driver import Driver\n"
         "async def main():\n"
         "    driver = await Driver.started('batching')\n"
         "    assert (await driver.ask('Hello!')).text\n"
@@ -196,7 +196,7 @@ async def test_the_child_ignores_the_terminal(batching: Driver) -> None:
 def test_the_child_dies_with_a_killed_parent() -> None:
     code = (
         "import asyncio, os\n"
-        "from tests.engine.driver import Driver\n"
+        "from tests.support.driver import Driver\n"
         "async def main():\n"
         "    driver = await Driver.started('batching')\n"
         "    driver.submit('Count to 100.', ignore_eos=True, max_tokens=3000)\n"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ovapi.engine.detokenize import BytesDetokenizer, Detokenizer, TokenTable, WindowDetokenizer
-from tests.engine.driver import DEMO
+from tests.support.driver import DEMO
 
 TEXT = st.text(
     alphabet=st.one_of(st.sampled_from("aé世🚀‍️"), st.characters(exclude_categories=["Cs"]))

@@ -22,7 +22,7 @@ from ovapi.engine.batching import Batcher, Tagged
 from ovapi.engine.entering import Entering, Pace
 from ovapi.engine.intake import Prepared
 from ovapi.engine.loading import load_batcher
-from tests.engine.driver import DEMO
+from tests.support.driver import DEMO
 
 COUNT = ChatPrompt((Message("user", "Count to 300."),))
 HISTORY = Message("user", " ".join(f"The number {number} is a number." for number in range(250)))

@@ -12,7 +12,7 @@ from ovapi.engine.base import EngineSpec
 from ovapi.engine.cache import available_memory, cache_size
 from ovapi.engine.facts import MODEL_FILES, ModelFacts
 from ovapi.engine.failure import LoadError
-from tests.engine.driver import DEMO
+from tests.support.driver import DEMO
 
 LLAMA = {
     "max_position_embeddings": 4096,

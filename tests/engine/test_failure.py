@@ -21,7 +21,7 @@ from ovapi.engine.batching import Batcher, StepFailed
 from ovapi.engine.device import check_device
 from ovapi.engine.failure import LoadError, describe
 from ovapi.errors import ModelLoading
-from tests.engine.driver import DEMO, Driver
+from tests.support.driver import DEMO, Driver
 
 KINDS = pytest.mark.parametrize("kind", ["batching", "simple"])
 

@@ -14,7 +14,7 @@ from ovapi.engine.intake import Intake
 from ovapi.engine.loading import make_intake
 from ovapi.engine.prompt import PromptEncoder
 from ovapi.errors import ApiError, ContextLengthExceeded, InvalidRequest
-from tests.engine.driver import DEMO, chat
+from tests.support.driver import DEMO, chat
 
 SPECIAL = ("<s>", "<|im_start|>", "<|im_end|>")
 

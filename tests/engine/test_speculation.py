@@ -12,10 +12,10 @@ from ovapi.core import BeamSearch, Delta, GenerateRequest, SamplingParams
 from ovapi.engine.base import EngineSpec, Speculation
 from ovapi.engine.loading import load_batcher
 from tests.engine.conftest import SPECULATION
-from tests.engine.driver import DEMO, Driver, chat
 from tests.engine.test_failure import check_that_it_recovers, failed
 from tests.engine.test_supervision import process_of
-from tests.prompts import LONG, SURE, UNSURE
+from tests.support.driver import DEMO, Driver, chat
+from tests.support.prompts import LONG, SURE, UNSURE
 
 COPY = "Repeat: the red house stands near the old bridge"
 KINDS = pytest.mark.parametrize("guessing", SPECULATION.values(), ids=SPECULATION)

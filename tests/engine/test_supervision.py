@@ -12,9 +12,9 @@ import time
 import psutil
 
 from ovapi.core import Accepted, Started
-from tests.engine.driver import Driver
-from tests.prompts import LONG, SURE
-from tests.server_process import ROOT
+from tests.support.driver import Driver
+from tests.support.prompts import LONG, SURE
+from tests.support.server_process import ROOT
 
 
 def process_of(driver: Driver) -> psutil.Process:

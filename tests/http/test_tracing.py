@@ -18,10 +18,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ovapi.config import settings as config
 from ovapi.config.settings import load
 from ovapi.config.yaml_document import ConfigError
-from ovapi.tracing import CLOSE_SECONDS, EXPORT_SECONDS
-from tests.collector import Collector, attributes, request_of
-from tests.prompts import GREETING, LASTING, LONG, chat
-from tests.server_process import DEMO, ServerProcess
+from ovapi.http.tracing import CLOSE_SECONDS, EXPORT_SECONDS
+from tests.support.collector import Collector, attributes, request_of
+from tests.support.prompts import GREETING, LASTING, LONG, chat
+from tests.support.server_process import DEMO, ServerProcess
 
 CHAT = "/v1/chat/completions"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -160,7 +160,7 @@ def test_a_collector_that_is_away_costs_nothing(tmp_path: Path, refuses: bool) -
             if not refuses:
                 listener.settimeout(30)
                 listener.accept()[0].close()  # it has been tried
-            server.wait_for_log("ovapi.tracing: spans are not sent: ", seconds=30)
+            server.wait_for_log("ovapi.http.tracing: spans are not sent: ", seconds=30)
             begun = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - begun < CLOSE_SECONDS + 3
@@ -188,7 +188,7 @@ def test_without_the_packages_it_is_refused_at_the_start(
 
 def test_it_is_not_imported_where_it_is_not_configured() -> None:
     program = (
-        "import sys, ovapi.server, ovapi.config; ovapi.config.load(None);"
+        "import sys, ovapi.server; from ovapi.config.settings import load; load(None);"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     result = subprocess.run(

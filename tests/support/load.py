@@ -1,6 +1,6 @@
 """A load for a server, in a process of its own: 16 streams, and one long prompt among them.
 
-python -m tests.load http://127.0.0.1:8000
+python -m tests.support.load http://127.0.0.1:8000
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 import httpx
 
-from tests.prompts import LONG, chat
+from tests.support.prompts import LONG, chat
 
 STREAMS = 16
 LONG_PROMPT = "one two three four five six seven eight nine ten " * 100

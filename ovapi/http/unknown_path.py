@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ovapi.api.base import VERBS, ApiHandler
 from ovapi.errors import NotFound
+from ovapi.http.handler import VERBS, ApiHandler
 
 
 class UnknownPath(ApiHandler):

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tests.api.bodies import HELLO, chat
-from tests.api.conftest import LIMITS, SCHEMAS, Api, until
-from tests.api.fake_engine import script
-from tests.api.raw import Raw, connect, post
+from tests.support.api import LIMITS, SCHEMAS, Api, until
+from tests.support.bodies import HELLO, chat
+from tests.support.fake_engine import script
+from tests.support.raw import Raw, connect, post
 
 TOO_MUCH = LIMITS.max_body_bytes + 1
 CHUNKED = {"Content_Length": None, "Transfer_Encoding": "chunked"}

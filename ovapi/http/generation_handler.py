@@ -17,10 +17,10 @@ from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 
-from ovapi.api.answer import Answer, Batch
-from ovapi.api.base import ApiHandler
-from ovapi.api.transcript import Transcript
 from ovapi.core import Accepted, Event, Failed, GenerateRequest
+from ovapi.http.handler import ApiHandler
+from ovapi.http.prompt_log import Transcript
+from ovapi.http.response_encoder import Answer, Batch
 from ovapi.models import Model
 from ovapi.stream import EventStream
 from ovapi.timeline import Timeline

@@ -11,9 +11,9 @@ import pytest
 
 from ovapi.config.settings import LimitsConfig
 from ovapi.core import Accepted, Delta
-from tests.api.bodies import CHAT, chat
-from tests.api.conftest import SCHEMAS, Api, until
-from tests.api.fake_engine import script
+from tests.support.api import SCHEMAS, Api, until
+from tests.support.bodies import CHAT, chat
+from tests.support.fake_engine import script
 
 COMPLETIONS = "/v1/completions"
 BEGUN = [Accepted(7), Delta("Once", (1,)), Delta(" upon", (2,))]

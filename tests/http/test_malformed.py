@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.bodies import CHAT, HELLO, chat
-from tests.api.conftest import SCHEMAS, Api
+from tests.support.api import SCHEMAS, Api
+from tests.support.bodies import CHAT, HELLO, chat
 
 USER = {"role": "user", "content": "Hello"}
 

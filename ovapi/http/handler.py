@@ -21,12 +21,12 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from ovapi.api.body import check_headers, parse
-from ovapi.api.failure import foreign, openai_error
-from ovapi.api.json_text import encode_json
-from ovapi.api.services import Services
 from ovapi.errors import ApiError, Draining, MethodNotAllowed, NoRoomForBody, PayloadTooLarge
-from ovapi.limits import Quota
+from ovapi.http.context import Services
+from ovapi.http.error_responses import foreign, openai_error
+from ovapi.http.json_encoder import encode_json
+from ovapi.http.rate_limits import Quota
+from ovapi.http.request_body import check_headers, parse
 from ovapi.models import Model
 from ovapi.validation.schemas import Schemas
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.api.conftest import SCHEMAS, Api
+from tests.support.api import SCHEMAS, Api
 
 
 async def ask(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from ovapi.engine.base import EngineStatus
-from tests.api.conftest import Api, until
-from tests.api.fake_engine import FakeEngine, script
+from tests.support.api import Api, until
+from tests.support.fake_engine import FakeEngine, script
 
 CHAT = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
 REQUESTS = [

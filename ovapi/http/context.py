@@ -7,10 +7,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ovapi.config.settings import Config
-from ovapi.limits import Limits
+from ovapi.http.origin import OriginPolicy
+from ovapi.http.rate_limits import Limits
 from ovapi.metrics import Metrics
 from ovapi.models import ModelRegistry
-from ovapi.origin import OriginPolicy
 from ovapi.validation.schemas import Schemas
 
 

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DEMO = "ovapi-demo"
 PIRATE = ROOT / "models" / DEMO / "adapters" / "pirate"
 START_SECONDS = 60

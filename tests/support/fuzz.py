@@ -17,11 +17,11 @@ from tornado.testing import bind_unused_port
 
 from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
-from ovapi.connections import HttpServer
 from ovapi.core import GenerateRequest, Sink
+from ovapi.http.server import HttpServer
 from ovapi.models import Model, ModelRegistry
 from ovapi.validation.schemas import Schemas
-from tests.api.fake_engine import FakeEngine, script
+from tests.support.fake_engine import FakeEngine, script
 
 MODEL = ModelConfig("ovapi-demo", Path("ovapi-demo"))
 BOUNDS = ["--max-examples=15", "--seed=1", "--phases=examples,coverage,fuzzing", "--workers=1"]

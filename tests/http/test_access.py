@@ -10,8 +10,8 @@ import httpx
 import pytest
 import trustme
 
-from tests.prompts import GREETING, chat
-from tests.server_process import ServerProcess
+from tests.support.prompts import GREETING, chat
+from tests.support.server_process import ServerProcess
 
 SECRET = "a-very-secret-key"
 CHAT = "/v1/chat/completions"

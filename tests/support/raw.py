@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.api.bodies import CHAT
+from tests.support.bodies import CHAT
 
 
 class Raw:

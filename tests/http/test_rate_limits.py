@@ -2,7 +2,7 @@ import pytest
 
 from ovapi.config.settings import KeyLimits, LimitsConfig
 from ovapi.errors import RateLimited, TooManyAtOnce
-from ovapi.limits import Limits
+from ovapi.http.rate_limits import Limits
 
 
 class Clock:

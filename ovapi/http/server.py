@@ -35,12 +35,12 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream, SSLIOStream
 
-from ovapi.api.failure import openai_error
-from ovapi.api.json_text import encode_json
 from ovapi.config.settings import ServerConfig
 from ovapi.errors import TooManyConnections
+from ovapi.http.error_responses import openai_error
+from ovapi.http.json_encoder import encode_json
 
-log = logging.getLogger("ovapi.connections")
+log = logging.getLogger("ovapi.http.server")
 
 SEND_BYTES = 128 * 1024
 """What the kernel may hold for a client, twice over; left alone it takes megabytes for one that

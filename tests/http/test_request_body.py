@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovapi.api.body import DEEPEST, parse
-from ovapi.api.json_text import encode_json
 from ovapi.api.openai_chat import decode
 from ovapi.core import SamplingParams
 from ovapi.errors import ApiError, InvalidRequest
-from tests.api.bodies import HELLO
-from tests.api.conftest import SCHEMAS
+from ovapi.http.json_encoder import encode_json
+from ovapi.http.request_body import DEEPEST, parse
+from tests.support.api import SCHEMAS
+from tests.support.bodies import HELLO
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64) | TEXT

@@ -16,13 +16,13 @@ from contextlib import suppress
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.access_log import CLIENT_GONE, status_of
-from ovapi.api.generation import GenerationHandler
 from ovapi.config.settings import TracingConfig
 from ovapi.core import SamplingParams
+from ovapi.http.access_log import CLIENT_GONE, status_of
+from ovapi.http.generation_handler import GenerationHandler
 from ovapi.timeline import Timeline
 
-log = logging.getLogger("ovapi.tracing")
+log = logging.getLogger("ovapi.http.tracing")
 
 EXPORT_SECONDS = 5.0
 """For all tries to hand a batch to the collector."""

@@ -1,7 +1,7 @@
 import pytest
 
 from ovapi.errors import PermissionDenied
-from ovapi.origin import OriginPolicy, is_loopback
+from ovapi.http.origin import OriginPolicy, is_loopback
 
 PAGE = "https://page.example"
 

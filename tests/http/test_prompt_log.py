@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ovapi import logs
-from ovapi.api.transcript import LONGEST
 from ovapi.core import Accepted, Delta, Failed
 from ovapi.errors import EngineFailed
-from tests.api.conftest import Api, until
-from tests.api.fake_engine import script
+from ovapi.http.prompt_log import LONGEST
+from tests.support.api import Api, until
+from tests.support.fake_engine import script
 
 SECRET = "what only\nthe two of us know"
 ANSWER = "and what\u2028I say"

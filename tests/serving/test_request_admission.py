@@ -9,10 +9,10 @@ import pytest
 
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import KeyLimits, LimitsConfig
-from tests.api.bodies import CHAT, chat
-from tests.api.conftest import Api, until
-from tests.api.fake_engine import script
-from tests.api.raw import connect, post
+from tests.support.api import Api, until
+from tests.support.bodies import CHAT, chat
+from tests.support.fake_engine import script
+from tests.support.raw import connect, post
 
 OLLAMA = "/api/chat"
 RUNNING = 3

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from ovapi.api.answer import Answer, Batch
 from ovapi.core import Delta
+from ovapi.http.response_encoder import Answer, Batch
 
 log = logging.getLogger("ovapi.prompts")
 

@@ -13,10 +13,10 @@ from ovapi.config.settings import TracingConfig
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Usage
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from ovapi.tracing import MOST_CHOICES, Tracing
-from tests.api.conftest import Api
-from tests.api.fake_engine import script
-from tests.collector import Collector, attributes
+from ovapi.http.tracing import MOST_CHOICES, Tracing
+from tests.support.api import Api
+from tests.support.collector import Collector, attributes
+from tests.support.fake_engine import script
 
 CHAT = "/v1/chat/completions"
 ERROR, UNSET = Status.StatusCode.STATUS_CODE_ERROR, Status.StatusCode.STATUS_CODE_UNSET

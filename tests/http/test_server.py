@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 
 from ovapi.config.settings import ServerConfig
-from ovapi.connections import SPARE_FILES, most_connections
-from tests.api.bodies import CHAT, chat
-from tests.api.conftest import LIMITS, SCHEMAS, Api, until
-from tests.api.fake_engine import script
-from tests.api.raw import Raw, connect, post
+from ovapi.http.server import SPARE_FILES, most_connections
+from tests.support.api import LIMITS, SCHEMAS, Api, until
+from tests.support.bodies import CHAT, chat
+from tests.support.fake_engine import script
+from tests.support.raw import Raw, connect, post
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 MOST = 20
@@ -136,7 +136,7 @@ async def test_who_does_not_take_a_whole_answer_is_dropped(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is no stream, so no handler waits for its end."""
-    caplog.set_level(logging.WARNING, "ovapi.connections")
+    caplog.set_level(logging.WARNING, "ovapi.http.server")
     api.engine.scripts.append(script("x" * 10_000_000))
     async with connect(api.port, limit=1024) as raw:
         await raw.send(post(chat()))
