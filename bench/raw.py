@@ -58,7 +58,7 @@ def _load(config: Path, name: str) -> _Pipeline:
 
     from ovapi.config import settings as configuration
     from ovapi.engine.loading import load_batcher
-    from ovapi.fleet import Fleet
+    from ovapi.serving.model_manager import Fleet
 
     loaded = configuration.load(config)
     fleet = Fleet(loaded, None, lambda *_: None)  # type: ignore[arg-type]

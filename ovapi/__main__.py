@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ovapi import __version__, logs, profile
+from ovapi import __version__, logs
 from ovapi.config.settings import MODEL_FILE, Config, ModelConfig, load
 from ovapi.config.yaml_document import ConfigError
-from ovapi.process_memory import give_back_large_blocks
+from ovapi.serving import tuning_profile as profile
+from ovapi.serving.process_memory import give_back_large_blocks
 
 MIB = 2**20
 
@@ -133,7 +134,7 @@ def _check_model(config: Config, model: ModelConfig) -> bool:
 def _residence(config: Config, model: ModelConfig) -> str:
     """When it is in memory and, if that is limited, what it takes."""
     from ovapi.engine.footprint import footprint
-    from ovapi.fleet import engine_spec
+    from ovapi.serving.model_manager import engine_spec
 
     when = "loads at the start" if model.load == "eager" else "loads at the first request"
     stays = "stays" if model.keep_alive is None else f"stays for {model.keep_alive:g} s after use"

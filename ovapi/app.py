@@ -31,8 +31,8 @@ from ovapi.http.origin import OriginPolicy
 from ovapi.http.rate_limits import Limits
 from ovapi.http.tracing import Tracing
 from ovapi.http.unknown_path import UnknownPath
-from ovapi.metrics import Metrics
-from ovapi.models import ModelRegistry
+from ovapi.serving.metrics import Metrics
+from ovapi.serving.model import ModelRegistry
 from ovapi.validation.schemas import Schemas
 
 # OpenVINO Model Server has OpenAI's paths under /v3

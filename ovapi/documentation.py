@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ovapi.endpoint import Endpoint
 from ovapi.endpoints import BOLD, CODES, ENDPOINTS, ERRORS, INTRODUCTION
 from ovapi.errors import ApiError
-from ovapi.metrics import Metrics
+from ovapi.serving.metrics import Metrics
 from ovapi.validation.schemas import Schemas
 from ovapi.validation.violation import Schema
 

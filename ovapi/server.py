@@ -27,14 +27,14 @@ from ovapi.config.reload import merge
 from ovapi.config.settings import FIRST_SOCKET, Config, ModelConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
-from ovapi.fleet import Fleet
 from ovapi.http.origin import is_loopback
 from ovapi.http.server import HttpServer
 from ovapi.http.tracing import Tracing
-from ovapi.loop_lag import LoopLag
 from ovapi.notify import Notifier
 from ovapi.service import Service
-from ovapi.stream import Bridge
+from ovapi.serving.event_stream import Bridge
+from ovapi.serving.loop_lag import LoopLag
+from ovapi.serving.model_manager import Fleet
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.server")

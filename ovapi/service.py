@@ -13,8 +13,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from ovapi.models import Model
 from ovapi.notify import Notifier
+from ovapi.serving.model import Model
 
 log = logging.getLogger("ovapi.service")
 

@@ -32,7 +32,7 @@ API = VOCABULARY | {
     "ovapi.http.origin",
     "ovapi.validation.schemas",
     "ovapi.stream",
-    "ovapi.timeline",
+    "ovapi.serving.request_timings",
 }
 ENGINE = VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language", "ovapi.logs"}
 ENGINE |= {f"ovapi.engine.{part}" for part in ("process", "genai", "text")}
@@ -40,7 +40,7 @@ ENGINE |= {f"ovapi.engine.{part}" for part in ("process", "genai", "text")}
 ALLOWED = {
     "core": {"ovapi.errors"},
     "errors": set(),
-    "stream": VOCABULARY | {"ovapi.timeline"},
+    "stream": VOCABULARY | {"ovapi.serving.request_timings"},
     "timeline": set(),
     "keywords": {"ovapi.validation.violation"},
     "long_arrays": {"ovapi.validation.violation"},

@@ -7,7 +7,7 @@ from typing import Any
 from ovapi import __version__
 from ovapi.http.context import Services
 from ovapi.http.handler import ApiHandler
-from ovapi.models import Model
+from ovapi.serving.model import Model
 
 
 class Health(ApiHandler):

@@ -9,7 +9,7 @@ from ovapi.errors import ApiError, ModelNotFound, QueueFull, Unavailable
 from ovapi.http.handler import ApiHandler
 from ovapi.http.request_body import check_encoding, check_headers
 from ovapi.http.unknown_path import UnknownPath
-from ovapi.models import Model
+from ovapi.serving.model import Model
 
 LATEST = ":latest"
 BROWSER_HEADERS = ("Origin", "Sec-Fetch-Site", "Referer")

@@ -12,7 +12,7 @@ from ovapi.api.ollama_generation import OllamaGenerationHandler
 from ovapi.api.ollama_options import sampling, template_args
 from ovapi.core import ChatPrompt, GenerateRequest, Message, TextPrompt, TokenPrompt
 from ovapi.errors import InvalidRequest
-from ovapi.models import Model
+from ovapi.serving.model import Model
 
 
 class Generate(OllamaGenerationHandler):

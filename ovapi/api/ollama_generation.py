@@ -10,7 +10,7 @@ from ovapi.api.ollama import OllamaHandler
 from ovapi.api.ollama_answer import Form, without_prompt
 from ovapi.config.durations import duration
 from ovapi.http.generation_handler import GenerationHandler
-from ovapi.models import Model
+from ovapi.serving.model import Model
 
 
 class OllamaGenerationHandler(OllamaHandler, GenerationHandler):

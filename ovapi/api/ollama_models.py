@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.model_card import ModelCard, read_card
 from ovapi.api.ollama import LATEST, OllamaHandler, timestamp
 from ovapi.core import SamplingParams
 from ovapi.errors import InvalidRequest
-from ovapi.models import Model
+from ovapi.serving.model import Model
+from ovapi.serving.model_metadata import ModelCard, read_card
 
 NEVER = "9999-12-31T23:59:59Z"
 MILLION = 10**6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ovapi.http.handler import ApiHandler
-from ovapi.models import Model
+from ovapi.serving.model import Model
 
 
 class ModelList(ApiHandler):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ovapi.config.settings import Config
 from ovapi.http.origin import OriginPolicy
 from ovapi.http.rate_limits import Limits
-from ovapi.metrics import Metrics
-from ovapi.models import ModelRegistry
+from ovapi.serving.metrics import Metrics
+from ovapi.serving.model import ModelRegistry
 from ovapi.validation.schemas import Schemas
 
 

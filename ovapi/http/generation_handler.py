@@ -21,9 +21,9 @@ from ovapi.core import Accepted, Event, Failed, GenerateRequest
 from ovapi.http.handler import ApiHandler
 from ovapi.http.prompt_log import Transcript
 from ovapi.http.response_encoder import Answer, Batch
-from ovapi.models import Model
-from ovapi.stream import EventStream
-from ovapi.timeline import Timeline
+from ovapi.serving.event_stream import EventStream
+from ovapi.serving.model import Model
+from ovapi.serving.request_timings import Timeline
 
 
 class GenerationHandler(ApiHandler):

@@ -27,7 +27,7 @@ from ovapi.http.error_responses import foreign, openai_error
 from ovapi.http.json_encoder import encode_json
 from ovapi.http.rate_limits import Quota
 from ovapi.http.request_body import check_headers, parse
-from ovapi.models import Model
+from ovapi.serving.model import Model
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.api")

@@ -20,7 +20,7 @@ from ovapi.config.settings import TracingConfig
 from ovapi.core import SamplingParams
 from ovapi.http.access_log import CLIENT_GONE, status_of
 from ovapi.http.generation_handler import GenerationHandler
-from ovapi.timeline import Timeline
+from ovapi.serving.request_timings import Timeline
 
 log = logging.getLogger("ovapi.http.tracing")
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ovapi import profile as profiles
 from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.child import environment
 from ovapi.engine.trial import Trial, TrialResult
-from ovapi.fleet import engine_spec
-from ovapi.profile import Profile
+from ovapi.serving import tuning_profile as profiles
+from ovapi.serving.model_manager import engine_spec
+from ovapi.serving.tuning_profile import Profile
 from ovapi.tuning.search import Candidate, Search
 from ovapi.tuning.space import BATCHED, Setting, Space
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ovapi import __version__
-from ovapi.api.model_card import read_card
 from ovapi.engine.base import EngineState
+from ovapi.serving.model_metadata import read_card
 from tests.support.api import SCHEMAS, Api
 from tests.support.fake_engine import script
 from tests.support.ndjson import refused

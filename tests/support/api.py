@@ -17,7 +17,7 @@ from ovapi.app import Application
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.http.server import HttpServer
-from ovapi.models import Model, ModelRegistry
+from ovapi.serving.model import Model, ModelRegistry
 from ovapi.validation.schemas import Schemas
 from tests.support.fake_engine import FakeEngine
 

@@ -10,7 +10,7 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.gate import Gate, Load, load_of
+from ovapi.serving.admission import Gate, Load, load_of
 
 
 def request(prompt: Prompt, max_tokens: int | None = 10, width: int = 0) -> GenerateRequest:

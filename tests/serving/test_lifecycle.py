@@ -11,9 +11,9 @@ import pytest
 from ovapi.config.settings import ModelConfig
 from ovapi.engine.base import EngineState
 from ovapi.errors import DeadlineExceeded, ModelFailed, ModelLoading, NoMemory, QueueFull
-from ovapi.memory_budget import MemoryBudget
-from ovapi.models import Model
-from ovapi.residence import REQUEST, START, Residence
+from ovapi.serving.lifecycle import REQUEST, START, Residence
+from ovapi.serving.memory_budget import MemoryBudget
+from ovapi.serving.model import Model
 from tests.support.api import until
 from tests.support.fake_engine import FakeEngine
 

@@ -28,11 +28,11 @@ from ovapi.errors import (
     QueueFull,
     QueueTimeout,
 )
-from ovapi.gate import Gate, Load, load_of
-from ovapi.line import Line
-from ovapi.observer import NoObserver, Observer, Trace
-from ovapi.residence import Residence
-from ovapi.stream import EventStream
+from ovapi.serving.admission import Gate, Load, load_of
+from ovapi.serving.event_stream import EventStream
+from ovapi.serving.fair_queue import Line
+from ovapi.serving.lifecycle import Residence
+from ovapi.serving.request_recorder import NoObserver, Observer, Trace
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 from ovapi.core import Event, GenerateRequest
-from ovapi.timeline import Timeline
+from ovapi.serving.request_timings import Timeline
 
 
 class Trace(Protocol):

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from ovapi.errors import NoMemory
-from ovapi.residence import MEMORY, Residence
+from ovapi.serving.lifecycle import MEMORY, Residence
 
 
 class MemoryBudget:
-    """`limit` in bytes; None: none. See `ovapi.residence.Room`.
+    """`limit` in bytes; None: none. See `ovapi.serving.lifecycle.Room`.
 
     A model that loads counts with what it took the last time, or with an estimate; one that is
     loaded with what its process has now, if it has one.

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ovapi import profile
 from ovapi.config.settings import Config, ModelConfig, load
 from ovapi.engine.base import MAX_BATCHED_TOKENS, EngineSpec
-from ovapi.fleet import Fleet
-from ovapi.profile import Profile
+from ovapi.serving import tuning_profile as profile
+from ovapi.serving.model_manager import Fleet
+from ovapi.serving.tuning_profile import Profile
 from tests.support.server_process import DEMO, ROOT
 
 

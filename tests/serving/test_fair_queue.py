@@ -1,4 +1,4 @@
-from ovapi.line import Line
+from ovapi.serving.fair_queue import Line
 
 
 def taken(line: Line[str]) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Histogram
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Started
-from ovapi.timeline import Timeline
+from ovapi.serving.request_timings import Timeline
 
 Families = Mapping[str, Histogram]
 
@@ -41,7 +41,7 @@ class RequestMetrics:
 
 
 class RequestTrace:
-    """One engine request; see `ovapi.observer.Trace`."""
+    """One engine request; see `ovapi.serving.request_recorder.Trace`."""
 
     __slots__ = ("_beams", "_later", "_metrics", "_open", "timeline")
 

@@ -27,7 +27,7 @@ from ovapi.errors import (
     QueueFull,
     QueueTimeout,
 )
-from ovapi.models import Model, ModelRegistry
+from ovapi.serving.model import Model, ModelRegistry
 
 USAGE = Usage(1, 1)
 

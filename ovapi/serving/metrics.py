@@ -23,10 +23,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ovapi import __version__
 from ovapi.engine.base import EngineState
-from ovapi.models import Model
-from ovapi.process_memory import resident_bytes
-from ovapi.request_metrics import RequestMetrics
-from ovapi.residence import LOAD_REASONS, UNLOAD_REASONS, Residence
+from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, Residence
+from ovapi.serving.model import Model
+from ovapi.serving.process_memory import resident_bytes
+from ovapi.serving.request_metrics import RequestMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "ovapi"

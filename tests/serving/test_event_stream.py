@@ -2,7 +2,7 @@ import asyncio
 
 from ovapi.core import Accepted, Delta, Failed, Finished, Usage
 from ovapi.errors import DeadlineExceeded, EngineFailed
-from ovapi.stream import EventStream
+from ovapi.serving.event_stream import EventStream
 
 USAGE = Usage(1, 1)
 

@@ -27,9 +27,9 @@ from ovapi.errors import (
     ModelLoading,
     NoMemory,
 )
-from ovapi.process_memory import resident_bytes
+from ovapi.serving.process_memory import resident_bytes
 
-log = logging.getLogger("ovapi.residence")
+log = logging.getLogger("ovapi.serving.lifecycle")
 
 START, REQUEST, IDLE, MEMORY = "start", "request", "idle", "memory"
 LOAD_REASONS = (START, REQUEST)

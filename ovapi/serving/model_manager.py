@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 
-from ovapi import logs, profile
+from ovapi import logs
 from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import (
     MAX_BATCHED_TOKENS,
@@ -21,12 +21,13 @@ from ovapi.engine.base import (
     make_engine,
 )
 from ovapi.engine.footprint import footprint
-from ovapi.memory_budget import MemoryBudget
-from ovapi.metrics import Metrics
-from ovapi.models import Model, ModelRegistry
-from ovapi.residence import START, Residence
+from ovapi.serving import tuning_profile as profile
+from ovapi.serving.lifecycle import START, Residence
+from ovapi.serving.memory_budget import MemoryBudget
+from ovapi.serving.metrics import Metrics
+from ovapi.serving.model import Model, ModelRegistry
 
-log = logging.getLogger("ovapi.fleet")
+log = logging.getLogger("ovapi.serving.model_manager")
 
 
 class Fleet:
