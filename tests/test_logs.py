@@ -192,7 +192,9 @@ def test_the_engines_lines_are_found_by_request(
         assert client.post(f"{server.url}/v1/chat/completions", json=good).status_code == 200
         assert server.terminate() == 0
         lines = [json.loads(line) for line in server.log.splitlines()]
-    chatted, tokenized = [line for line in lines if line["logger"] == "ovapi.engine.template"]
+    chatted, tokenized = [
+        line for line in lines if line["logger"] == "ovapi.language.chat_template"
+    ]
     (access,) = [line for line in lines if line.get("path") == "/v1/chat/completions"][:1]
     assert (chatted["request"], chatted["answer"]) == (access["request"], access["answer"])
     assert chatted["request"] == "mine-v1-chat-completions"

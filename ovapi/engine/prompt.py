@@ -9,8 +9,8 @@ from typing import Any
 
 from ovapi.core import ChatPrompt, TextPrompt
 from ovapi.engine.facts import ModelFacts
-from ovapi.engine.template import ChatTemplate, template_variables
 from ovapi.errors import InvalidRequest
+from ovapi.language.chat_template import ChatTemplate, template_variables
 
 _GROUP = 64
 _SHORT = 256  # characters
