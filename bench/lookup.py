@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ovapi.core import ChatPrompt, Delta, GenerateRequest, Message, SamplingParams
 from ovapi.engine.base import EngineSpec, Speculation
-from ovapi.engine.batching import Batcher
-from ovapi.engine.loading import load_batcher
+from ovapi.engine.genai.batching import Batcher
+from ovapi.engine.genai.loader import load_batcher
 
 DEMO = Path(__file__).parent.parent / "models" / "ovapi-demo"
 HOUSE = "the red house stands near the old bridge and the green garden"

@@ -20,8 +20,8 @@ from time import perf_counter
 from bench.workload import WORDS
 from ovapi.core import ChatPrompt, Delta, GenerateRequest, Message, SamplingParams, TokenPrompt
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.batching import Batcher
-from ovapi.engine.loading import load_batcher
+from ovapi.engine.genai.batching import Batcher
+from ovapi.engine.genai.loader import load_batcher
 
 DEMO = Path(__file__).parent.parent / "models" / "ovapi-demo"
 HISTORY = 2000

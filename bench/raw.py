@@ -57,7 +57,7 @@ def _load(config: Path, name: str) -> _Pipeline:
     import openvino_genai as genai
 
     from ovapi.config import settings as configuration
-    from ovapi.engine.loading import load_batcher
+    from ovapi.engine.genai.loader import load_batcher
     from ovapi.serving.model_manager import Fleet
 
     loaded = configuration.load(config)

@@ -133,7 +133,7 @@ def _check_model(config: Config, model: ModelConfig) -> bool:
 
 def _residence(config: Config, model: ModelConfig) -> str:
     """When it is in memory and, if that is limited, what it takes."""
-    from ovapi.engine.footprint import footprint
+    from ovapi.engine.memory_estimate import footprint
     from ovapi.serving.model_manager import engine_spec
 
     when = "loads at the start" if model.load == "eager" else "loads at the first request"

@@ -144,11 +144,11 @@ def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> 
     if kind == "auto":
         kind = "simple" if spec.device.upper().startswith("NPU") else "batching"
     if kind == "batching":
-        from ovapi.engine.client import ProcessEngine
+        from ovapi.engine.process.engine import ProcessEngine
 
         return ProcessEngine(spec, post)
     if kind == "simple":
-        from ovapi.engine.simple import SimpleEngine
+        from ovapi.engine.genai.simple import SimpleEngine
 
         return SimpleEngine(spec, executor, post)
     raise ValueError(f"no engine of kind {kind!r}")

@@ -22,9 +22,9 @@ from ovapi.core import (
     TokenPrompt,
 )
 from ovapi.engine.base import EngineInfo, EngineSpec
-from ovapi.engine.batching import Batcher
-from ovapi.engine.facts import ModelFacts
-from ovapi.engine.failure import LoadError, describe
+from ovapi.engine.genai.batching import Batcher
+from ovapi.engine.load_error import LoadError, describe
+from ovapi.engine.model_files import ModelFacts
 
 STREAMS = 8
 _PROMPT = 512
@@ -210,7 +210,7 @@ class _Measure:
 
 def run(trial: Trial) -> TrialResult:
     """Load and measure; an engine that cannot is a result too."""
-    from ovapi.engine.loading import load_batcher
+    from ovapi.engine.genai.loader import load_batcher
 
     try:
         batcher, info = load_batcher(trial.spec)

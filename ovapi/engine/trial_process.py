@@ -12,8 +12,8 @@ import pickle
 import sys
 
 from ovapi import logs
+from ovapi.engine.process.worker import die_with
 from ovapi.engine.trial import run
-from ovapi.engine.worker import die_with
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from ovapi.engine.base import (
     Speculation,
     make_engine,
 )
-from ovapi.engine.footprint import footprint
+from ovapi.engine.memory_estimate import footprint
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.lifecycle import START, Residence
 from ovapi.serving.memory_budget import MemoryBudget

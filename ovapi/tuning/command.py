@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.child import environment
+from ovapi.engine.process.child import environment
 from ovapi.engine.trial import Trial, TrialResult
 from ovapi.serving import tuning_profile as profiles
 from ovapi.serving.model_manager import engine_spec

@@ -56,7 +56,7 @@ def engines(server: ServerProcess) -> set[int]:
     found = set()
     for one in server.children():
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            if "ovapi.engine.worker" in one.cmdline():
+            if "ovapi.engine.process.worker" in one.cmdline():
                 found.add(one.pid)
     return found
 

@@ -1,0 +1,119 @@
+"""Loads a model for either engine: its files, the tokenizer, the pipeline."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import replace
+from typing import Any
+
+from ovapi.engine.base import EngineInfo, EngineSpec
+from ovapi.engine.genai.batching import Batcher
+from ovapi.engine.genai.device import bound_kernel_caches, check_device, properties
+from ovapi.engine.genai.lora import pipeline_adapter
+from ovapi.engine.genai.speculation import pipeline_settings, read_draft
+from ovapi.engine.kv_cache_size import CacheSize, cache_size
+from ovapi.engine.load_error import LoadError
+from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.text.detokenizer import TokenTable
+from ovapi.engine.text.input_processor import Intake
+from ovapi.engine.text.prompt import PromptEncoder
+
+log = logging.getLogger(__name__)
+
+
+def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
+    """A continuous batching pipeline. Raises LoadError, or whatever OpenVINO raises."""
+    import openvino_genai as genai
+
+    bound_kernel_caches()
+    started = time.monotonic()
+    facts = ModelFacts.read(spec.path, spec.context)
+    check_device(spec.device)
+    draft = read_draft(spec.speculation, facts)
+    size = cache_size(spec, facts, draft)
+    scheduler = _scheduler(genai, spec, size)
+    settings = _settings(spec)
+
+    def build() -> Any:
+        guessing = pipeline_settings(genai, spec, scheduler)
+        return genai.ContinuousBatchingPipeline(
+            spec.path, scheduler, spec.device, {**settings, **guessing}
+        )
+
+    context = min(facts.context, draft.context) if draft else facts.context
+    intake = make_intake(genai.Tokenizer(spec.path), facts, size.tokens)
+    intake = replace(intake, context=context, speculation=spec.speculation)
+    batcher = Batcher(genai, build, intake, spec)
+    _log_loaded(spec, started, f"cache of {size.size_bytes >> 20} MiB, {size.tokens} tokens")
+    return batcher, EngineInfo(
+        context=context,
+        cache_tokens=size.tokens,
+        cache_bytes=size.size_bytes,
+        vocabulary=intake.vocabulary,
+        device=spec.device,
+        pid=os.getpid(),
+    )
+
+
+def load_single(spec: EngineSpec) -> tuple[Any, Intake, EngineInfo]:
+    """An LLMPipeline for one request at a time. Raises LoadError, or whatever OpenVINO raises."""
+    import openvino_genai as genai
+
+    bound_kernel_caches()
+    started = time.monotonic()
+    facts = ModelFacts.read(spec.path, spec.context)
+    check_device(spec.device)
+    if spec.speculation is not None:
+        raise LoadError("prompt lookup and draft models need the batching engine")
+    settings = _settings(spec)
+    if not spec.device.upper().startswith("NPU"):
+        # the other back end is continuous batching again, with a cache that never shrinks
+        settings.setdefault("ATTENTION_BACKEND", "SDPA")
+    pipeline = genai.LLMPipeline(spec.path, spec.device, **settings)
+    intake = make_intake(pipeline.get_tokenizer(), facts, None)
+    _log_loaded(spec, started, "one request at a time")
+    info = EngineInfo(facts.context, None, None, intake.vocabulary, spec.device, at_once=1)
+    return pipeline, intake, info
+
+
+def make_intake(tokenizer: Any, facts: ModelFacts, cache: int | None) -> Intake:
+    table = TokenTable.build(tokenizer)
+    eos_ids = facts.eos_ids
+    if not eos_ids and tokenizer.get_eos_token_id() >= 0:
+        eos_ids = frozenset((tokenizer.get_eos_token_id(),))
+    return Intake(
+        encoder=PromptEncoder(tokenizer, facts, table.special_texts()),
+        table=table,
+        eos_ids=eos_ids,
+        vocabulary=facts.vocabulary or len(table.pieces),
+        context=facts.context,
+        cache=cache,
+    )
+
+
+def _settings(spec: EngineSpec) -> dict[str, Any]:
+    """Properties for the pipeline. An adapter is part of it for good: only so do steps see it."""
+    settings = properties(spec)
+    if spec.adapter is not None:
+        settings["adapters"] = pipeline_adapter(spec.adapter, spec.path)
+    return settings
+
+
+def _scheduler(genai: Any, spec: EngineSpec, size: CacheSize) -> Any:
+    config = genai.SchedulerConfig()
+    # without it a prompt longer than max_num_batched_tokens raises inside step()
+    config.dynamic_split_fuse = True
+    config.enable_prefix_caching = True
+    config.max_num_batched_tokens = spec.max_batched_tokens
+    if size.blocks is None:
+        config.cache_size = size.gigabytes
+    else:
+        config.num_kv_blocks = size.blocks
+    return config
+
+
+def _log_loaded(spec: EngineSpec, started: float, how: str) -> None:
+    seconds = time.monotonic() - started
+    log.info("model %s loaded on %s in %.1f s: %s", spec.name, spec.device, seconds, how)

@@ -1,0 +1,81 @@
+"""Prompt lookup and draft models: what the pipeline and each of its requests are told.
+
+A pipeline that speculates takes no request that does not, and a request without the numbers below
+raises, with a draft model inside `step()`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ovapi.core import SamplingParams
+from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.genai.device import check_device
+from ovapi.engine.load_error import LoadError
+from ovapi.engine.model_files import ModelFacts
+from ovapi.errors import UnsupportedParameter
+
+
+def read_draft(speculation: Speculation | None, facts: ModelFacts) -> ModelFacts | None:
+    """The facts of the draft model, if there is one. Raises LoadError if it does not fit."""
+    if speculation is None or speculation.draft is None:
+        return None
+    check_device(speculation.device)
+    try:
+        draft = ModelFacts.read(speculation.draft, facts.context)
+    except LoadError as error:
+        raise LoadError(f"the draft model: {error}") from None
+    if draft.vocabulary != facts.vocabulary:
+        raise LoadError(
+            f"the draft model has a vocabulary of {draft.vocabulary} tokens, the model one of "
+            f"{facts.vocabulary}"
+        )
+    return draft
+
+
+def pipeline_settings(genai: Any, spec: EngineSpec, scheduler: Any) -> dict[str, Any]:
+    """Arguments of the pipeline. A draft model has a cache of as many blocks as the model."""
+    speculation = spec.speculation
+    if speculation is None:
+        return {}
+    if speculation.draft is None:
+        return {"prompt_lookup": True}
+    draft = genai.draft_model(
+        Path(speculation.draft),
+        speculation.device,
+        scheduler_config=scheduler,
+        **speculation.properties,
+    )
+    return {"draft_model": draft}
+
+
+def assist(config: Any, speculation: Speculation | None) -> None:
+    """Make a GenerationConfig valid for a pipeline that speculates.
+
+    The size of the n-grams decides with a draft model too: above 0, the pipeline keeps a guess
+    that is the very token it has sampled itself. At 0 it weighs the two models' probabilities,
+    wrongly: after a refused guess it goes on with the wrong logits, and many a step raises.
+    """
+    if speculation is None:
+        return
+    config.num_assistant_tokens = speculation.tokens
+    config.max_ngram_size = speculation.ngram
+
+
+def check(params: SamplingParams, speculation: Speculation | None) -> None:
+    """Refuse what such a pipeline cannot do. Raises UnsupportedParameter."""
+    if speculation is None:
+        return
+    if params.beams is not None:
+        raise UnsupportedParameter(
+            "This model guesses tokens ahead, which does not go with beam search: leave "
+            "'use_beam_search' and 'best_of' out.",
+            param="use_beam_search",
+        )
+    if params.min_tokens and speculation.draft is None:
+        raise UnsupportedParameter(
+            "This model looks its next tokens up in the prompt, which does not go with "
+            "'min_tokens': leave it out.",
+            param="min_tokens",
+        )

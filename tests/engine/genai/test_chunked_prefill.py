@@ -1,0 +1,209 @@
+"""Long prompts beside running streams: they enter in pieces, and change no answer."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from ovapi.core import (
+    ChatPrompt,
+    Delta,
+    Finished,
+    GenerateRequest,
+    Message,
+    Prompt,
+    SamplingParams,
+    TextPrompt,
+    TokenPrompt,
+)
+from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.genai.batching import Batcher, Tagged
+from ovapi.engine.genai.chunked_prefill import Entering, Pace
+from ovapi.engine.genai.loader import load_batcher
+from ovapi.engine.text.input_processor import Prepared
+from tests.support.driver import DEMO
+
+COUNT = ChatPrompt((Message("user", "Count to 300."),))
+HISTORY = Message("user", " ".join(f"The number {number} is a number." for number in range(250)))
+
+
+class EverySecond(Pace):
+    """Pieces of a prompt take turns with single steps without one, whatever time they take."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+        self.ready_now = False
+
+    @property
+    def ready(self) -> bool:
+        return self.ready_now
+
+    def decoded(self, seconds: float) -> None:
+        self.ready_now = True
+
+    def begin(self) -> None:
+        self.ready_now = False
+
+    def is_cheap(self, seconds: float) -> bool:
+        return False
+
+
+def batcher(**spec: object) -> Batcher:
+    made, _ = load_batcher(EngineSpec("demo", DEMO, **spec))  # type: ignore[arg-type]
+    made._pace = EverySecond()
+    return made
+
+
+def submit(batcher: Batcher, name: str, prompt: Prompt, tokens: int, **sampling: object) -> None:
+    params = SamplingParams(max_tokens=tokens, temperature=0, **sampling)  # type: ignore[arg-type]
+    batcher.submit(GenerateRequest(name, prompt, params))
+
+
+def finish(batcher: Batcher) -> dict[str, str]:
+    """Run to the end; the texts."""
+    texts: dict[str, str] = {}
+    while batcher.busy:
+        take(batcher.step(), texts)
+    return texts
+
+
+def take(events: list[Tagged], texts: dict[str, str]) -> None:
+    for name, event in events:
+        if isinstance(event, Delta):
+            texts[name] = texts.get(name, "") + event.text
+
+
+def steps_to_first(batcher: Batcher, name: str) -> int:
+    steps = 0
+    while True:
+        steps += 1
+        if any(got == name and isinstance(event, Delta) for got, event in batcher.step()):
+            return steps
+
+
+def running(batcher: Batcher) -> None:
+    submit(batcher, "runs", COUNT, 400, ignore_eos=True)
+    steps_to_first(batcher, "runs")
+
+
+def test_a_second_turn_finds_the_first_in_the_cache() -> None:
+    made = batcher()
+    submit(made, "first", ChatPrompt((HISTORY,)), 8)
+    first = steps_to_first(made, "first")
+    finish(made)
+    turns = (HISTORY, Message("assistant", "Yes."), Message("user", "And now?"))
+    submit(made, "second", ChatPrompt(turns), 8)
+    assert len(made.intake.encode(ChatPrompt((HISTORY,)))) > 2000
+    assert (first, steps_to_first(made, "second")) == (first, 1)
+    assert first > 7
+
+
+@pytest.mark.parametrize("guessing", [None, Speculation()], ids=["plain", "lookup"])
+def test_the_answer_to_a_long_prompt_is_the_same(guessing: Speculation | None) -> None:
+    question = Message("user", f"Repeat: {'the old bridge and the red house ' * 40}")
+    alone = batcher(speculation=guessing)
+    submit(alone, "long", ChatPrompt((question,)), 40)
+    expected = finish(alone)["long"]
+    made = batcher(max_batched_tokens=64, speculation=guessing)
+    running(made)
+    submit(made, "long", ChatPrompt((question,)), 40)
+    submit(made, "short", ChatPrompt((Message("user", "Hello!"),)), 40)
+    texts = finish(made)
+    assert texts["long"] == expected
+    assert texts["short"]
+    assert texts["runs"]
+
+
+def test_what_the_cache_has_enters_in_fewer_pieces() -> None:
+    entering = Entering(Prepared(None, list(range(10_000)), 1, ""), 256)  # type: ignore[arg-type]
+    ends = []
+    for cheap in (True, True, False, False):
+        entering.next_piece(8)
+        entering.entered(cheap)
+        ends.append(entering.done)
+    assert ends == [224, 224 * 5, 224 * 21, 224 * 22]
+
+
+def test_running_streams_get_steps_of_their_own_while_a_long_prompt_enters() -> None:
+    made = batcher(max_batched_tokens=64)
+    running(made)
+    tokens = 1000
+    prompt = TokenPrompt(tuple(Random(1).randrange(700) for _ in range(tokens)))
+    submit(made, "long", prompt, 1)
+    pieces = tokens // 32  # one of two blocks is left to the stream that runs
+    assert pieces * 2 <= steps_to_first(made, "long") <= pieces * 2 + 2
+
+
+def test_short_prompts_overtake_and_long_ones_keep_their_order() -> None:
+    made = batcher(max_batched_tokens=64)
+    running(made)
+    for seed, name in enumerate(("one", "two")):
+        ids = tuple(Random(seed).randrange(700) for _ in range(600))
+        submit(made, name, TokenPrompt(ids), 1)
+    submit(made, "short", TextPrompt("1, 2, 3,"), 1)
+    order: list[str] = []
+    while len(order) < 3:
+        order += [name for name, event in made.step() if isinstance(event, Finished)]
+    assert order == ["short", "one", "two"]
+
+
+def test_a_prompt_that_enters_can_be_cancelled() -> None:
+    made = batcher(max_batched_tokens=64)
+    running(made)
+    submit(made, "long", TokenPrompt(tuple(Random(1).randrange(700) for _ in range(1000))), 1)
+    for _ in range(5):
+        made.step()
+    assert made.stats.running == 2
+    made.cancel("long")
+    assert made.stats.running == 1
+    made.cancel("runs")
+    assert finish(made) == {}
+    assert not made.busy
+
+
+def test_it_enters_at_once_when_the_others_have_ended() -> None:
+    made = batcher(max_batched_tokens=64)
+    running(made)
+    submit(made, "long", TokenPrompt(tuple(Random(1).randrange(700) for _ in range(1000))), 4)
+    for _ in range(5):
+        made.step()
+    made.cancel("runs")
+    assert finish(made).keys() == {"long"}
+
+
+def test_log_probabilities_of_a_long_prompt_are_whole() -> None:
+    made = batcher(max_batched_tokens=64)
+    running(made)
+    prompt = TokenPrompt(tuple(Random(3).randrange(700) for _ in range(300)))
+    params = SamplingParams(max_tokens=1, temperature=0, logprobs=True)
+    made.submit(GenerateRequest("echo", prompt, params, echo=True))
+    events: list[Tagged] = []
+    while not any(name == "echo" and isinstance(event, Finished) for name, event in events):
+        events += made.step()
+    echoed = next(event for name, event in events if name == "echo" and isinstance(event, Delta))
+    assert [one.logprob is None for one in echoed.logprobs] == [True] + [False] * 299
+
+
+def test_the_pace_keeps_an_average() -> None:
+    pace = Pace(2.5)
+    assert not pace.ready  # how long a step takes is not known yet
+    pace.decoded(1.0)
+    assert pace.ready
+    pace.begin()
+    pace.prefilled(7.0)
+    assert not pace.is_cheap(7.0)
+    assert not pace.ready  # 7.0 in one step
+    pace.decoded(1.0)
+    pace.decoded(1.0)
+    assert not pace.ready  # 9.0 in three
+    pace.decoded(1.0)
+    assert pace.ready  # 10.0 in four
+    assert pace.is_cheap(1.2)
+
+
+def test_one_slow_step_does_not_change_the_pace() -> None:
+    pace = Pace(2.5)
+    for seconds in (9.0, 1.0, 1.0):
+        pace.decoded(seconds)
+    assert not pace.is_cheap(2.0)
