@@ -30,11 +30,11 @@ from ovapi.engine.base import EngineState
 from ovapi.http.origin import is_loopback
 from ovapi.http.server import HttpServer
 from ovapi.http.tracing import Tracing
-from ovapi.notify import Notifier
-from ovapi.service import Service
 from ovapi.serving.event_stream import Bridge
 from ovapi.serving.loop_lag import LoopLag
 from ovapi.serving.model_manager import Fleet
+from ovapi.systemd.notify import Notifier
+from ovapi.systemd.watchdog import Service
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.server")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 
-log = logging.getLogger("ovapi.notify")
+log = logging.getLogger("ovapi.systemd.notify")
 
 
 class Notifier:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ovapi.notify import Notifier
+from ovapi.systemd.notify import Notifier
 
 
 @pytest.fixture

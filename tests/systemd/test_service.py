@@ -19,8 +19,8 @@ import yaml
 
 from ovapi.config.settings import ModelConfig, load
 from ovapi.core import Accepted, GenerateRequest, SamplingParams, TextPrompt
-from ovapi.service import STUCK_SECONDS, Progress
 from ovapi.serving.model import Model
+from ovapi.systemd.watchdog import STUCK_SECONDS, Progress
 from tests.support.fake_engine import FakeEngine
 from tests.support.server_process import DEMO, ROOT
 

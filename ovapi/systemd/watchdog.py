@@ -13,8 +13,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from ovapi.notify import Notifier
 from ovapi.serving.model import Model
+from ovapi.systemd.notify import Notifier
 
 log = logging.getLogger("ovapi.service")
 
