@@ -9,20 +9,20 @@ from concurrent.futures import Executor
 import tornado.web
 from tornado.web import RequestHandler
 
-from ovapi.api.health import Health
-from ovapi.api.index import Documentation, Favicon, Index, OpenApi
-from ovapi.api.metrics import MetricsPage
-from ovapi.api.ollama import OllamaUnknownPath
-from ovapi.api.ollama_chat import Chat
-from ovapi.api.ollama_generate import Generate
-from ovapi.api.ollama_models import Running, Show, Tags, Version
-from ovapi.api.openai_chat import ChatCompletions
-from ovapi.api.openai_completions import Completions
-from ovapi.api.openai_models import ModelDetail, ModelList
-from ovapi.api.ready import Ready
-from ovapi.api.tokenization import Detokenize, Tokenize
+from ovapi.api.docs.endpoints import ENDPOINTS
+from ovapi.api.ollama.chat import Chat
+from ovapi.api.ollama.generate import Generate
+from ovapi.api.ollama.handler import OllamaUnknownPath
+from ovapi.api.ollama.models import Running, Show, Tags, Version
+from ovapi.api.openai.chat import ChatCompletions
+from ovapi.api.openai.completions import Completions
+from ovapi.api.openai.models import ModelDetail, ModelList
+from ovapi.api.openai.tokenization import Detokenize, Tokenize
+from ovapi.api.system.health import Health
+from ovapi.api.system.index import Documentation, Favicon, Index, OpenApi
+from ovapi.api.system.metrics import MetricsPage
+from ovapi.api.system.ready import Ready
 from ovapi.config.settings import Config
-from ovapi.endpoints import ENDPOINTS
 from ovapi.http.access_log import log_access, refusal_of, status_of
 from ovapi.http.context import Services
 from ovapi.http.generation_handler import GenerationHandler

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ovapi.endpoints import ENDPOINTS
+from ovapi.api.docs.endpoints import ENDPOINTS
 from soak.arena import Arena, Ground, check_error, check_error_body, only_demo
 from soak.case import case
 from tests.support.prompts import GREETING, LONG, chat

@@ -14,12 +14,12 @@ from pathlib import Path
 from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.process.child import environment
-from ovapi.engine.trial import Trial, TrialResult
 from ovapi.serving import tuning_profile as profiles
 from ovapi.serving.model_manager import engine_spec
 from ovapi.serving.tuning_profile import Profile
 from ovapi.tuning.search import Candidate, Search
 from ovapi.tuning.space import BATCHED, Setting, Space
+from ovapi.tuning.trial import Trial, TrialResult
 
 _BAR = 30
 _ROWS = 12
@@ -82,7 +82,7 @@ class Trials:
 
 def _run(trial: bytes, patience: float) -> TrialResult:
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "ovapi.engine.trial_process", f"--parent={os.getpid()}"],
+        [sys.executable, "-P", "-m", "ovapi.tuning.trial_process", f"--parent={os.getpid()}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=None if sys.stderr.isatty() else subprocess.DEVNULL,

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ovapi.engine.trial import Figures, TrialResult
 from ovapi.tuning.space import Setting, Space
+from ovapi.tuning.trial import Figures, TrialResult
 
 _WEIGHTS = {
     "latency": ("alone",),

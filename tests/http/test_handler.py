@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ovapi.api.openai_models import ModelList
+from ovapi.api.openai.models import ModelList
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import ServerConfig
 from tests.support.api import LIMITS, SCHEMAS, Api

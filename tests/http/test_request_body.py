@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovapi.api.openai_chat import decode
+from ovapi.api.openai.chat import decode
 from ovapi.core import SamplingParams
 from ovapi.errors import ApiError, InvalidRequest
 from ovapi.http.json_encoder import encode_json

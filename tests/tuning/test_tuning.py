@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from ovapi.engine.trial import Figures, TrialResult
 from ovapi.tuning.search import Search
 from ovapi.tuning.space import Setting, Space
+from ovapi.tuning.trial import Figures, TrialResult
 from tests.support.server_process import DEMO, ROOT
 
 DEFAULTS = {
@@ -150,7 +150,7 @@ def test_a_real_run_writes_a_profile_that_is_then_in_force(tmp_path: Path) -> No
 
 def test_a_property_that_the_engine_does_not_know_is_no_end() -> None:
     from ovapi.engine.base import EngineSpec
-    from ovapi.engine.trial import Trial, run
+    from ovapi.tuning.trial import Trial, run
 
     folder = ROOT / "models" / DEMO
     spec = EngineSpec("demo", folder, context=256, properties={"NO_SUCH_PROPERTY": 1})

@@ -67,3 +67,23 @@ def _is_writable(folder: Path) -> bool:
     except OSError as error:
         log.warning("the compile cache cannot be written (%s): going on without", error.strerror)
         return False
+
+
+def settable_properties(device: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The properties of the device that can be set, as plain values, and its precisions."""
+    import openvino
+
+    core = openvino.Core()
+    name = device.partition(":")[2].split(",")[0] or device
+    names = core.get_property(name, "SUPPORTED_PROPERTIES")
+    settable = [key for key, mode in names.items() if mode == "RW"]
+    defaults = {key: _plain(core.get_property(name, key)) for key in settable}
+    return defaults, tuple(core.get_property(name, "OPTIMIZATION_CAPABILITIES"))
+
+
+def _plain(value: Any) -> Any:
+    import openvino
+
+    if isinstance(value, openvino.Type):
+        return value.get_type_name()
+    return value if isinstance(value, str | int | float | bool) else str(value).rpartition(".")[2]

@@ -1,0 +1,142 @@
+"""OllamaAnswer: an answer as Ollama sends it, in lines of JSON or in one object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ovapi.api.ollama.handler import ollama_error, timestamp
+from ovapi.core import Delta, Finished, TokenLogprob
+from ovapi.errors import ApiError
+from ovapi.http.json_encoder import encode_json, json_logprob
+from ovapi.http.response_encoder import Batch
+
+NDJSON = "application/x-ndjson"
+
+Form = Callable[[str], dict[str, Any]]
+"""A piece of text as the endpoint shows it."""
+
+
+class Stopwatch:
+    """Nanoseconds of a request, seen from outside: they include waiting in the queue."""
+
+    def __init__(self) -> None:
+        self._start = self._submitted = time.perf_counter_ns()
+        self._first: int | None = None
+
+    def submitted(self) -> None:
+        """The model has the request from now on."""
+        self._submitted = time.perf_counter_ns()
+
+    def token(self) -> None:
+        """There are new tokens."""
+        if self._first is None:
+            self._first = time.perf_counter_ns()
+
+    def durations(self) -> tuple[int, int, int, int]:
+        """In all; until the model had the request; until the first token; from there on.
+
+        The last is never 0, since clients divide by it.
+        """
+        now = time.perf_counter_ns()
+        first = self._first if self._first is not None else now
+        loaded, prompt = self._submitted - self._start, first - self._submitted
+        return now - self._start, loaded, prompt, max(now - first, 1)
+
+
+class OllamaAnswer:
+    """One answer of `model`, which is the name that the request had; see `answer.Answer`.
+
+    `context`, if there is one, holds the prompt's token ids, and takes up those of the answer.
+    """
+
+    content_type = NDJSON
+    keep_alive = b""  # a line without JSON would break clients
+
+    def __init__(
+        self, model: str, form: Form, stopwatch: Stopwatch, context: list[int] | None = None
+    ) -> None:
+        self._model = model
+        self._form = form
+        self._stopwatch = stopwatch
+        self._context = context
+        self._deltas: list[Delta] = []
+        self._last: dict[str, Any] = {}
+
+    # --- streamed ---
+
+    def encode(self, batch: Batch) -> bytes:
+        self._note(batch)
+        lines = [self._line(what) for _, what in batch if isinstance(what, (Delta, Finished))]
+        return b"".join(line for line in lines if line)
+
+    def _line(self, what: Delta | Finished) -> bytes:
+        if isinstance(what, Finished):
+            return _line({**self._head(""), "done": True, **self._last})
+        if not what.text and not what.logprobs:
+            return b""
+        return _line({**self._head(what.text), **_logprobs(what.logprobs), "done": False})
+
+    def end(self) -> bytes:
+        return b""
+
+    def error(self, error: ApiError) -> bytes:
+        return _line(ollama_error(error))
+
+    # --- whole ---
+
+    def add(self, batch: Batch) -> None:
+        self._note(batch)
+        self._deltas += [what for _, what in batch if isinstance(what, Delta)]
+
+    def body(self) -> dict[str, Any]:
+        text = "".join(delta.text for delta in self._deltas)
+        tokens = [token for delta in self._deltas for token in delta.logprobs]
+        return {**self._head(text), **_logprobs(tokens), "done": True, **self._last}
+
+    # --- both ---
+
+    def _head(self, text: str) -> dict[str, Any]:
+        return {"model": self._model, "created_at": timestamp(), **self._form(text)}
+
+    def _note(self, batch: Batch) -> None:
+        for _, what in batch:
+            if isinstance(what, Delta):
+                self._stopwatch.token()
+                if self._context is not None:
+                    self._context += what.token_ids
+            elif isinstance(what, Finished):
+                self._last = self._summary(what)
+
+    def _summary(self, what: Finished) -> dict[str, Any]:
+        total, loaded, prompt, answer = self._stopwatch.durations()
+        return {
+            "done_reason": what.reason,
+            **({} if self._context is None else {"context": self._context}),
+            "total_duration": total,
+            "load_duration": loaded,
+            "prompt_eval_count": what.usage.prompt_tokens,
+            "prompt_eval_duration": prompt,
+            "eval_count": what.usage.completion_tokens,
+            "eval_duration": answer,
+        }
+
+
+def without_prompt(model: str, form: Form, reason: str) -> dict[str, Any]:
+    """The answer to a request that only loads or unloads the model: `reason` says which."""
+    head = {"model": model, "created_at": timestamp(), **form("")}
+    return {**head, "done": True, "done_reason": reason}
+
+
+def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, Any]:
+    """The field `logprobs`, absent where there are none."""
+    entries = [
+        {"token": one.token, "logprob": json_logprob(one.logprob), "bytes": list(one.bytes)}
+        for one in tokens
+    ]
+    return {"logprobs": entries} if entries else {}
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return encode_json(value).encode() + b"\n"

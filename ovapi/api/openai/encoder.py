@@ -1,0 +1,118 @@
+"""OpenAiAnswer: an answer in OpenAI's form, whole or as chunks; a dialect adds its choices."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ovapi.api.openai.wire import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
+from ovapi.core import Delta, Event, Finished, GenerateRequest
+from ovapi.errors import ApiError
+from ovapi.http.error_responses import openai_error, refuse
+from ovapi.http.json_encoder import encode_json
+from ovapi.http.response_encoder import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A decoded request: `choices` answers to each of `prompts`, and how and when to send them."""
+
+    id: str
+    requests: tuple[GenerateRequest, ...]
+    choices: int
+    prompts: int = 1
+    stream: bool = False
+    include_usage: bool = False
+    timeout: float | None = None
+
+
+def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What `body` says of `stream`, `include_usage` and `timeout`. Raises InvalidRequest."""
+    stream, options = bool(body.get("stream")), body.get("stream_options")
+    if options is not None and not stream:
+        refuse("stream_options", "goes with 'stream': true only: leave it out or stream")
+    return {
+        "stream": stream,
+        "include_usage": bool((options or {}).get("include_usage")),
+        "timeout": body.get("timeout"),
+    }
+
+
+@dataclass(slots=True)
+class Choice:
+    """What a choice of a whole answer has come to so far."""
+
+    deltas: list[Delta] = field(default_factory=list)
+    finish_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join([delta.text for delta in self.deltas])
+
+
+class OpenAiAnswer(ABC):
+    """One answer to `call`; see `answer.Answer`. Choices are numbered through the prompts."""
+
+    content_type = EVENT_STREAM
+    keep_alive = KEEP_ALIVE
+
+    def __init__(self, call: Call, model: str, kind: str) -> None:
+        self._call = call
+        self._choices = [Choice() for _ in range(call.prompts * call.choices)]
+        self._usage = UsageTally(call.choices)
+        self._head = {
+            "id": call.id,
+            "object": kind,
+            "created": int(time.time()),
+            "model": model,
+            "system_fingerprint": FINGERPRINT,
+        }
+        tail = {"usage": None} if call.include_usage else {}
+        # every chunk is the same before and after its one choice
+        chunk = event({**self._head, "choices": [], **tail})
+        self._before, _, self._after = chunk.rpartition(b"[]")
+
+    @abstractmethod
+    def pieces(self, index: int, what: Delta | Finished) -> Iterator[dict[str, Any]]:
+        """What chunks say of choice `index` when that happens to it."""
+
+    @abstractmethod
+    def whole(self, index: int, choice: Choice) -> dict[str, Any]:
+        """Choice `index` of a whole answer."""
+
+    # --- streamed ---
+
+    def encode(self, batch: Batch) -> bytes:
+        return b"".join([chunk for one in batch for chunk in self._chunks(*one)])
+
+    def end(self) -> bytes:
+        if not self._call.include_usage:
+            return DONE
+        return event({**self._head, "choices": [], "usage": self._usage.as_json()}) + DONE
+
+    def error(self, error: ApiError) -> bytes:
+        return event(openai_error(error))
+
+    def _chunks(self, index: int, what: Event) -> Iterator[bytes]:
+        if isinstance(what, Finished):
+            self._usage.add(index, what.usage)
+        if isinstance(what, (Delta, Finished)):
+            for piece in self.pieces(index, what):
+                yield b"%b[%b]%b" % (self._before, encode_json(piece).encode(), self._after)
+
+    # --- whole ---
+
+    def add(self, batch: Batch) -> None:
+        for index, what in batch:
+            if isinstance(what, Delta):
+                self._choices[index].deltas.append(what)
+            elif isinstance(what, Finished):
+                self._choices[index].finish_reason = what.reason
+                self._usage.add(index, what.usage)
+
+    def body(self) -> dict[str, Any]:
+        choices = [self.whole(index, choice) for index, choice in enumerate(self._choices)]
+        return {**self._head, "choices": choices, "usage": self._usage.as_json()}

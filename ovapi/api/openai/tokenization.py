@@ -1,0 +1,85 @@
+"""POST /tokenize and /detokenize: text and token ids of a model, as vLLM serves them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from ovapi import logs
+from ovapi.api.openai.messages import messages
+from ovapi.core import ChatPrompt, Prompt, TextPrompt
+from ovapi.http.error_responses import refuse
+from ovapi.http.handler import ApiHandler
+
+Detokenizer = Callable[[Sequence[int]], Awaitable[str]]
+
+
+class Tokenize(ApiHandler):
+    metered = True
+
+    async def post(self) -> None:
+        body = await self.read_json("tokenize_request")
+        model = self.services.registry.get(body.get("model"))
+        prompt = decode(body)
+        async with self.using(model):
+            engine = model.engine
+            with logs.about({"request": self.request_id}):
+                ids = await engine.tokenize(prompt, body.get("add_special_tokens") is not False)
+                info = engine.state.info
+                assert info is not None
+                wanted = bool(body.get("return_token_strs"))
+                texts = await _texts(engine.detokenize, ids) if wanted else None
+        self.write_json(
+            {
+                "count": len(ids),
+                "max_model_len": info.context,
+                "tokens": ids,
+                "token_strs": texts,
+            }
+        )
+
+
+class Detokenize(ApiHandler):
+    metered = True
+
+    async def post(self) -> None:
+        body = await self.read_json("detokenize_request")
+        model = self.services.registry.get(body.get("model"))
+        with logs.about({"request": self.request_id}):
+            async with self.using(model):
+                text = await model.engine.detokenize(body["tokens"])
+        self.write_json({"prompt": text})
+
+
+def decode(body: Mapping[str, Any]) -> Prompt:
+    """The text or the conversation of a body. Raises InvalidRequest for both or none."""
+    text, items = body.get("prompt"), body.get("messages")
+    if text is None and items is None:
+        refuse("prompt", "or 'messages' is required", "missing_required_parameter")
+    if text is not None and items is not None:
+        refuse("messages", "does not go with 'prompt': send one of them")
+    if items is None:
+        _check_absent(body, "prompt", "add_generation_prompt", "chat_template_kwargs")
+        return TextPrompt(str(text))
+    _check_absent(body, "messages", "add_special_tokens")
+    return ChatPrompt(
+        messages(items),
+        template_args=dict(body.get("chat_template_kwargs") or {}),
+        add_generation_prompt=body.get("add_generation_prompt") is not False,
+    )
+
+
+def _check_absent(body: Mapping[str, Any], kind: str, *names: str) -> None:
+    """Refuse what asks for something that does not apply to this kind of prompt."""
+    for name in names:
+        if body.get(name):
+            refuse(name, f"does not go with '{kind}': leave it out")
+
+
+async def _texts(detokenize: Detokenizer, ids: Sequence[int]) -> list[str]:
+    """The text of each token alone; each different one is asked for once."""
+    different = list(dict.fromkeys(ids))
+    texts = await asyncio.gather(*(detokenize([token]) for token in different))
+    text_of = dict(zip(different, texts, strict=True))
+    return [text_of[token] for token in ids]

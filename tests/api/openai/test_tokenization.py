@@ -1,0 +1,123 @@
+"""/tokenize and /detokenize."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ovapi.api.openai.tokenization import decode
+from ovapi.core import ChatPrompt, Message, TextPrompt
+from ovapi.engine.base import EngineState
+from ovapi.errors import InvalidRequest
+from tests.support.api import SCHEMAS, Api
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+async def ask(api: Api, path: str, body: dict[str, Any], status: int = 200) -> dict[str, Any]:
+    async with api.client() as client:
+        response = await client.post(path, json=body)
+    assert response.status_code == status, response.text
+    answer: dict[str, Any] = response.json()
+    SCHEMAS.validate(f"{path[1:]}_response" if status == 200 else "openai/error", answer)
+    return answer
+
+
+async def test_a_text(api: Api) -> None:
+    answer = await ask(api, "/tokenize", {"model": "gpt-4o", "prompt": "Hello"})
+    assert answer == {"count": 3, "max_model_len": 4096, "tokens": [1, 2, 3], "token_strs": None}
+
+
+async def test_the_text_of_each_token(api: Api) -> None:
+    answer = await ask(api, "/tokenize", {"prompt": "Hello", "return_token_strs": True})
+    assert answer["token_strs"] == ["\x01", "\x02", "\x03"]
+
+
+async def test_a_conversation(api: Api) -> None:
+    answer = await ask(api, "/tokenize", {"messages": HELLO})
+    assert answer["count"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"prompt": ""}, TextPrompt("")),
+        ({"prompt": "Hi", "messages": None}, TextPrompt("Hi")),
+        ({"messages": HELLO}, ChatPrompt((Message("user", "Hello"),))),
+        (
+            {"messages": HELLO, "add_generation_prompt": False},
+            ChatPrompt((Message("user", "Hello"),), add_generation_prompt=False),
+        ),
+        (
+            {"messages": HELLO, "chat_template_kwargs": {"enable_thinking": True}},
+            ChatPrompt((Message("user", "Hello"),), template_args={"enable_thinking": True}),
+        ),
+        ({"messages": HELLO, "add_special_tokens": False}, ChatPrompt((Message("user", "Hello"),))),
+    ],
+)
+def test_what_is_tokenized(body: dict[str, Any], expected: TextPrompt | ChatPrompt) -> None:
+    SCHEMAS.validate("tokenize_request", body)
+    assert decode(body) == expected
+
+
+@pytest.mark.parametrize("given", [True, False, None])
+async def test_special_tokens_are_added_unless_refused(api: Api, given: bool | None) -> None:
+    asked = []
+
+    async def tokenize(prompt: object, add_special_tokens: bool = True) -> tuple[int, ...]:
+        asked.append(add_special_tokens)
+        return ()
+
+    api.engine.tokenize = tokenize  # type: ignore[method-assign, assignment]
+    await ask(api, "/tokenize", {"prompt": "", "add_special_tokens": given})
+    assert asked == [given is not False]
+
+
+async def test_token_ids(api: Api) -> None:
+    answer = await ask(api, "/detokenize", {"tokens": [72, 105]})
+    assert answer == {"prompt": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("path", "param", "body"),
+    [
+        ("/tokenize", "prompt", {}),
+        ("/tokenize", "messages", {"prompt": "a", "messages": HELLO}),
+        ("/tokenize", "messages", {"messages": []}),
+        ("/tokenize", "messages[0].role", {"messages": [{"content": "Hello"}]}),
+        ("/tokenize", "messages[0].content", {"messages": [{"role": "user"}]}),
+        ("/tokenize", "add_special_tokens", {"messages": HELLO, "add_special_tokens": True}),
+        ("/tokenize", "add_generation_prompt", {"prompt": "a", "add_generation_prompt": True}),
+        ("/tokenize", "prompt", {"prompt": ["a"]}),
+        ("/tokenize", "foo", {"prompt": "a", "foo": 1}),
+        ("/tokenize", "continue_final_message", {"prompt": "a", "continue_final_message": True}),
+        ("/tokenize", "chat_template", {"messages": HELLO, "chat_template": "{{ x }}"}),
+        ("/detokenize", "tokens", {}),
+        ("/detokenize", "tokens", {"tokens": "a"}),
+        ("/detokenize", "tokens[0]", {"tokens": [-1]}),
+        ("/detokenize", "tokens[1]", {"tokens": [1, "a"]}),
+    ],
+)
+async def test_refusals(api: Api, path: str, param: str, body: dict[str, Any]) -> None:
+    answer = await ask(api, path, body, 400)
+    assert answer["error"]["param"] == param
+
+
+@pytest.mark.parametrize("path", ["/tokenize", "/detokenize"])
+async def test_models_that_cannot_answer(api: Api, path: str) -> None:
+    body = {"prompt": "a"} if path == "/tokenize" else {"tokens": [1]}
+    answer = await ask(api, path, {**body, "model": "other"}, 404)
+    assert answer["error"]["code"] == "model_not_found"
+    api.engine.state = EngineState("loading")
+    answer = await ask(api, path, body, 503)
+    assert answer["error"]["code"] == "model_loading"
+
+
+async def test_what_the_engine_objects_to(api: Api) -> None:
+    async def detokenize(ids: object) -> str:
+        raise InvalidRequest("Token id 9999 is not in the vocabulary.", param="tokens")
+
+    api.engine.detokenize = detokenize  # type: ignore[method-assign, assignment]
+    answer = await ask(api, "/detokenize", {"tokens": [9999]}, 400)
+    assert answer["error"]["param"] == "tokens"
