@@ -122,7 +122,7 @@ def _check(config: Config) -> int:
 
 def _check_model(config: Config, model: ModelConfig) -> bool:
     exists = (model.path / MODEL_FILE).is_file()
-    rest = _residence(config, model) if exists else f": {model.path} has no {MODEL_FILE}"
+    rest = _lifecycle(config, model) if exists else f": {model.path} has no {MODEL_FILE}"
     print(f"model {model.name} on {model.device} ({model.engine} engine){rest}")
     choice = profile.choose(config, model)
     for reason in choice.ignored:
@@ -131,16 +131,16 @@ def _check_model(config: Config, model: ModelConfig) -> bool:
     return not exists
 
 
-def _residence(config: Config, model: ModelConfig) -> str:
+def _lifecycle(config: Config, model: ModelConfig) -> str:
     """When it is in memory and, if that is limited, what it takes."""
-    from ovapi.engine.memory_estimate import footprint
+    from ovapi.engine.memory_estimate import estimate_memory
     from ovapi.serving.model_manager import engine_spec
 
     when = "loads at the start" if model.load == "eager" else "loads at the first request"
     stays = "stays" if model.keep_alive is None else f"stays for {model.keep_alive:g} s after use"
     if config.memory_budget is None:
         return f", {when}, {stays}"
-    size = footprint(engine_spec(config, model))
+    size = estimate_memory(engine_spec(config, model))
     warning = ", MORE THAN ALL MAY" if size > config.memory_budget else ""
     return f", {when}, {stays}, takes about {size / MIB:.0f} MiB{warning}"
 

@@ -155,7 +155,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class ServiceConfig:
+class SystemdConfig:
     """What systemd says to the services that it starts; without it, nothing.
 
     `sockets` is how many listening sockets it passes, from FIRST_SOCKET on; `watchdog_seconds`
@@ -179,7 +179,7 @@ class Config:
     folder: Path = Path()
     keys: Keyring = field(default_factory=Keyring)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
-    service: ServiceConfig = field(default_factory=ServiceConfig)
+    systemd: SystemdConfig = field(default_factory=SystemdConfig)
     tracing: TracingConfig | None = None
     memory_budget: int | None = None
 
@@ -215,7 +215,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
         memory_budget=_bytes(data["memory_budget"]) if "memory_budget" in data else None,
         keys=keys,
         limits=_limits(document, keys),
-        service=_service(os.environ),
+        systemd=_systemd(os.environ),
         tracing=_tracing(document),
     )
 
@@ -242,14 +242,14 @@ def _limits(document: YamlDocument, keyring: Keyring) -> LimitsConfig:
     return LimitsConfig(per_key=per_key, keys=keys, **values)
 
 
-def _service(environment: Mapping[str, str]) -> ServiceConfig:
+def _systemd(environment: Mapping[str, str]) -> SystemdConfig:
     """See sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3): some of it is for others."""
     me = str(os.getpid())
     watchdog = environment.get("WATCHDOG_USEC")
     if environment.get("WATCHDOG_PID", me) != me:
         watchdog = None
     passed = environment.get("LISTEN_PID") == me
-    return ServiceConfig(
+    return SystemdConfig(
         notify=environment.get("NOTIFY_SOCKET"),
         sockets=int(environment.get("LISTEN_FDS", "0")) if passed else 0,
         watchdog_seconds=int(watchdog) / 1e6 if watchdog else None,

@@ -23,7 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ovapi import __version__
 from ovapi.engine.base import EngineState
-from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, Residence
+from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, ModelLifecycle
 from ovapi.serving.model import Model
 from ovapi.serving.process_memory import resident_bytes
 from ovapi.serving.request_metrics import RequestMetrics
@@ -154,7 +154,7 @@ class Metrics:
                 yield _family(kind, name, text, _BY_MODEL, rows)
         for name, text, counts, reasons in _BY_REASON:
             rows = [
-                ([one.model.name, reason], float(counts(one.model.residence)[reason]))
+                ([one.model.name, reason], float(counts(one.model.lifecycle)[reason]))
                 for one in watched
                 for reason in reasons
             ]
@@ -253,16 +253,16 @@ _GAUGES: tuple[_Reading, ...] = (
     ),
 )  # fmt: skip
 _BY_REASON: tuple[
-    tuple[str, str, Callable[[Residence], Counted[str]], tuple[str, ...]], ...
+    tuple[str, str, Callable[[ModelLifecycle], Counted[str]], tuple[str, ...]], ...
 ] = (
     (
         "model_loads", "Loads of the model: at the start, or for a request.",
-        lambda residence: residence.loads, LOAD_REASONS,
+        lambda lifecycle: lifecycle.loads, LOAD_REASONS,
     ),
     (
         "model_unloads",
         "Unloads of the model: idle for too long, at a request, or for another's memory.",
-        lambda residence: residence.unloads, UNLOAD_REASONS,
+        lambda lifecycle: lifecycle.unloads, UNLOAD_REASONS,
     ),
 )  # fmt: skip
 _COUNTERS: tuple[_Reading, ...] = (

@@ -1,4 +1,4 @@
-"""Fleet: the models of one server, from their engines' making to their end."""
+"""ModelManager: the models of one server, from their engines' making to their end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ovapi.engine.base import (
     Speculation,
     make_engine,
 )
-from ovapi.engine.memory_estimate import footprint
+from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
-from ovapi.serving.lifecycle import START, Residence
+from ovapi.serving.lifecycle import START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
 from ovapi.serving.metrics import Metrics
 from ovapi.serving.model import Model, ModelRegistry
@@ -30,7 +30,7 @@ from ovapi.serving.model import Model, ModelRegistry
 log = logging.getLogger("ovapi.serving.model_manager")
 
 
-class Fleet:
+class ModelManager:
     """Models come with a configuration and go with another; see `take_over`."""
 
     def __init__(self, config: Config, executor: Executor, post: Post) -> None:
@@ -40,12 +40,12 @@ class Fleet:
         self._executor = executor
         self._post = post
         self._retiring: dict[Model, asyncio.Task[None]] = {}
-        self._budget = MemoryBudget(self._residences, config.memory_budget)
+        self._budget = MemoryBudget(self._lifecycles, config.memory_budget)
         models = [self._model(entry) for entry in config.models]
         self.registry = ModelRegistry(models, config.default_model)
 
-    def _residences(self) -> Iterator[Residence]:
-        return (model.residence for model in (*self.registry, *self._retiring))
+    def _lifecycles(self) -> Iterator[ModelLifecycle]:
+        return (model.lifecycle for model in (*self.registry, *self._retiring))
 
     def _model(self, entry: ModelConfig) -> Model:
         def make() -> Engine:
@@ -53,9 +53,9 @@ class Fleet:
             return make_engine(entry.engine, spec, self._executor, self._post)
 
         model = Model(entry, make(), make)
-        model.residence.room = self._budget
-        model.residence.estimate = lambda: footprint(engine_spec(self._config, entry))
-        model.residence.on_state = lambda state: self._engine_state(entry, state)
+        model.lifecycle.room = self._budget
+        model.lifecycle.estimate = lambda: estimate_memory(engine_spec(self._config, entry))
+        model.lifecycle.on_state = lambda state: self._engine_state(entry, state)
         return model
 
     def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
@@ -81,7 +81,7 @@ class Fleet:
 
     def _start(self, model: Model) -> None:
         if model.config.load == "eager":
-            model.residence.load(START)
+            model.lifecycle.load(START)
         else:
             log.info("model %s: is loaded when asked for", model.name)
 
@@ -104,10 +104,10 @@ class Fleet:
 
     async def _retire(self, model: Model, metrics: Metrics) -> None:
         """End a model that nobody can ask for any more, once its requests have ended."""
-        log.info("model %s: to be removed after its %d requests", model.name, model.in_hand)
+        log.info("model %s: to be removed after its %d requests", model.name, model.in_flight)
         with suppress(TimeoutError):
             await asyncio.wait_for(model.idle(), self._config.server.drain_seconds)
-        await model.residence.close()
+        await model.lifecycle.close()
         metrics.forget(model)
         del self._retiring[model]
 
@@ -115,7 +115,7 @@ class Fleet:
         """End every engine; return when they are gone."""
         for task in self._retiring.values():
             task.cancel()
-        await asyncio.gather(*(residence.close() for residence in self._residences()))
+        await asyncio.gather(*(lifecycle.close() for lifecycle in self._lifecycles()))
 
 
 def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:

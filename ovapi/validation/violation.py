@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 
 from ovapi.errors import InvalidRequest, UnsupportedParameter
 
-LONGEST_NAME = 80
+MAX_NAME_CHARACTERS = 80
 
 KeyPath = tuple[str | int, ...]
 Schema = Mapping[str, Any]
@@ -44,7 +44,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}…"
 
 
 def _path(error: ValidationError) -> KeyPath:

@@ -23,9 +23,9 @@ SPECULATION = {"lookup": Speculation(), "draft": Speculation(draft=DEMO)}
 
 
 def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
-    guessing = SPECULATION.get(kind)
-    engine = "batching" if guessing else kind
-    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=guessing))
+    speculation_settings = SPECULATION.get(kind)
+    engine = "batching" if speculation_settings else kind
+    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=speculation_settings))
     yield driver
     io_loop.run_sync(driver.close)
 

@@ -137,12 +137,12 @@ def test_what_is_meant_for_another_process_is_left_alone(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
-    assert load(file).service.sockets == 0
-    assert load(file).service.watchdog_seconds is None
+    assert load(file).systemd.sockets == 0
+    assert load(file).systemd.watchdog_seconds is None
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    service = load(file).service
-    assert (service.notify, service.sockets, service.watchdog_seconds) == ("/run/notify", 2, 30)
+    systemd = load(file).systemd
+    assert (systemd.notify, systemd.sockets, systemd.watchdog_seconds) == ("/run/notify", 2, 30)
 
 
 def test_an_engine_that_stands_still_is_told_from_one_that_does_not() -> None:

@@ -20,7 +20,7 @@ class Tokenize(ApiHandler):
 
     async def post(self) -> None:
         body = await self.read_json("tokenize_request")
-        model = self.services.registry.get(body.get("model"))
+        model = self.context.registry.get(body.get("model"))
         prompt = decode(body)
         async with self.using(model):
             engine = model.engine
@@ -45,7 +45,7 @@ class Detokenize(ApiHandler):
 
     async def post(self) -> None:
         body = await self.read_json("detokenize_request")
-        model = self.services.registry.get(body.get("model"))
+        model = self.context.registry.get(body.get("model"))
         with logs.about({"request": self.request_id}):
             async with self.using(model):
                 text = await model.engine.detokenize(body["tokens"])

@@ -56,7 +56,7 @@ def make_config(
 ) -> Any:
     """The GenerationConfig of one request, validated. `genai` is the openvino_genai module.
 
-    Stop strings are not in it: they are matched on the text, by `Generation`.
+    Stop strings are not in it: they are matched on the text, by `OutputProcessor`.
     """
     config = genai.GenerationConfig()
     config.max_new_tokens = max(limit, 1)

@@ -21,7 +21,7 @@ from ovapi.engine.load_error import LoadError
 FILE = "adapter_model.safetensors"
 _NAME = re.compile(r"base_model\.model\.(?P<layer>.+)\.lora_(?P<part>[AB])\.weight")
 _SIZES = {"F32": 4, "F16": 2, "BF16": 2}
-_LONGEST_HEADER = 100 * 2**20
+_MAX_HEADER_BYTES = 100 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _read_header(file: Path) -> dict[str, _Tensor]:
         size = file.stat().st_size
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(min(length, _LONGEST_HEADER)))
+            header = json.loads(stream.read(min(length, _MAX_HEADER_BYTES)))
         header.pop("__metadata__", None)
         tensors = {name: _tensor(entry, size - 8 - length) for name, entry in header.items()}
     except FileNotFoundError:

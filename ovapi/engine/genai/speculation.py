@@ -13,23 +13,23 @@ from ovapi.core import SamplingParams
 from ovapi.engine.base import EngineSpec, Speculation
 from ovapi.engine.genai.device import check_device
 from ovapi.engine.load_error import LoadError
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 from ovapi.errors import UnsupportedParameter
 
 
-def read_draft(speculation: Speculation | None, facts: ModelFacts) -> ModelFacts | None:
+def read_draft(speculation: Speculation | None, files: ModelFiles) -> ModelFiles | None:
     """The facts of the draft model, if there is one. Raises LoadError if it does not fit."""
     if speculation is None or speculation.draft is None:
         return None
     check_device(speculation.device)
     try:
-        draft = ModelFacts.read(speculation.draft, facts.context)
+        draft = ModelFiles.read(speculation.draft, files.context)
     except LoadError as error:
         raise LoadError(f"the draft model: {error}") from None
-    if draft.vocabulary != facts.vocabulary:
+    if draft.vocabulary != files.vocabulary:
         raise LoadError(
             f"the draft model has a vocabulary of {draft.vocabulary} tokens, the model one of "
-            f"{facts.vocabulary}"
+            f"{files.vocabulary}"
         )
     return draft
 

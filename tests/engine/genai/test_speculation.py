@@ -23,9 +23,9 @@ KINDS = pytest.mark.parametrize("guessing", SPECULATION.values(), ids=SPECULATIO
 
 @KINDS
 async def test_the_answers_are_the_same_in_fewer_steps(
-    batching: Driver, guessing: Speculation
+    batching: Driver, speculation_settings: Speculation
 ) -> None:
-    driver = await Driver.started("batching", speculation=guessing)
+    driver = await Driver.started("batching", speculation=speculation_settings)
     try:
         for text in (*SURE, COPY):
             assert (await driver.ask(text)).text == (await batching.ask(text)).text
@@ -39,8 +39,8 @@ async def test_the_answers_are_the_same_in_fewer_steps(
 
 
 @KINDS
-def test_samples_break_no_step(guessing: Speculation) -> None:
-    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=guessing))
+def test_samples_break_no_step(speculation_settings: Speculation) -> None:
+    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=speculation_settings))
     for seed in range(12):
         sampling = SamplingParams(max_tokens=40, temperature=2.0, seed=seed, ignore_eos=True)
         batcher.submit(GenerateRequest(f"t-{seed}", chat(UNSURE), sampling))
@@ -52,8 +52,10 @@ def test_samples_break_no_step(guessing: Speculation) -> None:
 
 
 @KINDS
-async def test_a_stream_goes_on_where_a_killed_engine_left_it(guessing: Speculation) -> None:
-    driver = await Driver.started("batching", speculation=guessing)
+async def test_a_stream_goes_on_where_a_killed_engine_left_it(
+    speculation_settings: Speculation,
+) -> None:
+    driver = await Driver.started("batching", speculation=speculation_settings)
     try:
         whole = await driver.ask(LONG)
         broken = await driver.submit(LONG).first_text()
@@ -65,8 +67,8 @@ async def test_a_stream_goes_on_where_a_killed_engine_left_it(guessing: Speculat
 
 
 @KINDS
-async def test_beams_are_refused(guessing: Speculation) -> None:
-    driver = await Driver.started("batching", speculation=guessing)
+async def test_beams_are_refused(speculation_settings: Speculation) -> None:
+    driver = await Driver.started("batching", speculation=speculation_settings)
     try:
         refused = await driver.submit("Hello!", beams=BeamSearch(2)).end()
         assert refused.error.param == "use_beam_search"
@@ -76,8 +78,10 @@ async def test_beams_are_refused(guessing: Speculation) -> None:
 
 
 @KINDS
-def test_a_broken_pipeline_recovers(guessing: Speculation) -> None:
-    check_that_it_recovers(load_batcher(EngineSpec("demo", DEMO, speculation=guessing))[0])
+def test_a_broken_pipeline_recovers(speculation_settings: Speculation) -> None:
+    check_that_it_recovers(
+        load_batcher(EngineSpec("demo", DEMO, speculation=speculation_settings))[0]
+    )
 
 
 async def test_a_draft_model_that_does_not_fit(tmp_path: Path) -> None:
