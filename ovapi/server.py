@@ -132,7 +132,7 @@ class Server:
                 new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
             except ConfigError as error:
                 found = "; ".join(str(error).splitlines())
-                log.error("the configuration stays as it is, for the file is wrong: %s", found)
+                log.error("reload failed, keeping the current configuration: %s", found)
                 return
             if not self._stop.is_set():
                 self._take_over(new)
@@ -144,9 +144,9 @@ class Server:
         self.app.configure(self.config)
         self.http.configure_limits(self.config.server)
         logging.getLogger().setLevel(self.config.logging.level)
-        log.info("the configuration has been read again; keys: %d", len(self.config.keys))
+        log.info("configuration reloaded; keys: %d", len(self.config.keys))
         for path in reload.left:
-            log.warning("%s has changed, which takes a restart", path)
+            log.warning("%s changed: restart the server to apply it", path)
 
     def _announce(self) -> None:
         host, port = self._host_and_port()
@@ -154,8 +154,8 @@ class Server:
         url = f"{'https' if self.config.server.tls else 'http'}://{shown}:{port}"
         log.info("ovapi %s listening on %s", __version__, url)
         if not self.config.keys and not is_loopback(host):
-            log.warning("ANYBODY WHO REACHES %s CAN USE THIS SERVER: no keys are configured", url)
-        log.info("what is here and how to use it: %s/", url)
+            log.warning("no API keys configured: anyone who can reach %s can use this server", url)
+        log.info("overview and documentation: %s/", url)
 
     def _host_and_port(self) -> tuple[str, int]:
         """Where it listens: of a socket of its own the configuration knows the host's name."""
@@ -168,12 +168,12 @@ class Server:
         if self.config.systemd.sockets:
             self.http.stop()  # systemd holds the port: who connects now waits for our successor
         seconds = self.config.server.drain_seconds
-        log.info("stopping: %d requests in flight, up to %g s", self.app.active, seconds)
+        log.info("stopping: %d requests in flight, waiting up to %g s", self.app.active, seconds)
         try:
             async with asyncio.timeout(seconds):
                 await self._over.wait()
         except TimeoutError:
-            log.warning("%d requests did not end in time and are given up", self.app.active)
+            log.warning("%d requests did not finish in time, aborting them", self.app.active)
 
     async def _shut_down(self) -> None:
         self._lag.stop()

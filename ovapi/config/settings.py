@@ -237,7 +237,9 @@ def _limits(document: YamlDocument, keyring: Keyring) -> LimitsConfig:
     keys = {name: replace(per_key, **own) for name, own in values.pop("keys", {}).items()}
     unknown = [name for name in keys if name not in keyring.names]
     if unknown:
-        places = [document.error(("limits", "keys", name), "is no key") for name in unknown]
+        places = [
+            document.error(("limits", "keys", name), "is not the name of a key") for name in unknown
+        ]
         raise ConfigError("\n".join(places))
     return LimitsConfig(per_key=per_key, keys=keys, **values)
 
@@ -288,7 +290,7 @@ def _keys(document: YamlDocument, base: Path) -> Keyring:
         keys += _keys_of_text(document, credential.read_text(encoding="utf-8"), "credential")
     if auth and not keys:
         # Whoever asks for keys must not get an open server because a file is empty.
-        raise ConfigError(document.error(("auth",), "holds no key"))
+        raise ConfigError(document.error(("auth",), "contains no key"))
     return keys
 
 
@@ -319,7 +321,7 @@ def _models(
     for number, entry in enumerate(entries):
         if "prompt_lookup" in entry and "draft" in entry:
             place = ("models", number, "draft")
-            raise ConfigError(document.error(place, "does not go with 'prompt_lookup'"))
+            raise ConfigError(document.error(place, "cannot be combined with 'prompt_lookup'"))
     named = [
         model for entry in entries for model in _with_adapters(entry, models_dir, base, defaults)
     ]
@@ -387,7 +389,7 @@ def _check_names(document: YamlDocument, models: Sequence[ModelConfig]) -> None:
     for place, model in zip(_places(models), models, strict=True):
         for name in (model.name, *model.aliases):
             if name in seen:
-                problems.append(document.error(place, f"'{name}' is taken already"))
+                problems.append(document.error(place, f"'{name}' is already in use"))
             seen.add(name)
     if problems:
         raise ConfigError("\n".join(problems))
@@ -412,7 +414,7 @@ def _default_model(document: YamlDocument, models: Sequence[ModelConfig]) -> str
     names = {name for model in models for name in (model.name, *model.aliases)}
     if wanted not in names:
         known = ", ".join(sorted(names)) or "none"
-        message = f"there is no model '{wanted}'; there are: {known}"
+        message = f"unknown model '{wanted}'; known models: {known}"
         raise ConfigError(document.error(("default_model",), message))
     return wanted
 

@@ -151,4 +151,4 @@ def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> 
         from ovapi.engine.genai.simple import SimpleEngine
 
         return SimpleEngine(spec, executor, post)
-    raise ValueError(f"no engine of kind {kind!r}")
+    raise ValueError(f"unknown kind of engine {kind!r}")

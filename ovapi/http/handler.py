@@ -135,7 +135,7 @@ class ApiHandler(RequestHandler):
         if self.context.draining and not self.during_drain:
             raise Draining("The server is shutting down.")
         if self.request.method not in self.allowed():
-            raise MethodNotAllowed(f"This endpoint takes {', '.join(self.allowed())} only.")
+            raise MethodNotAllowed(f"Method not allowed. Allowed: {', '.join(self.allowed())}.")
         if self.metered:
             self._enter()
 
@@ -180,7 +180,7 @@ class ApiHandler(RequestHandler):
         most = self.context.config.limits.body_bytes
         others = self.context.body_bytes - self._held
         if others and self.context.body_bytes + len(chunk) > most:
-            self._refuse(NoRoomForBody("The server has no room for this body now. Try again."))
+            self._refuse(NoRoomForBody("Too many request bodies in memory. Try again later."))
             return
         self._body += chunk
         self._held += len(chunk)
@@ -196,7 +196,7 @@ class ApiHandler(RequestHandler):
         return self.context.config.server.max_body_bytes
 
     def _too_large(self) -> ApiError:
-        return PayloadTooLarge(f"The body is larger than the {self._limit} bytes allowed.")
+        return PayloadTooLarge(f"The body exceeds the limit of {self._limit} bytes.")
 
     def _refuse(self, error: ApiError) -> None:
         """Drop the body, and let Tornado raise `error` where it would call the verb's method.

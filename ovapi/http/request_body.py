@@ -37,7 +37,7 @@ def check_encoding(headers: Mapping[str, str]) -> None:
         if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("The charset must be utf-8.")
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("The body must not be compressed: leave out Content-Encoding.")
+        raise UnsupportedMediaType("Compressed bodies are not supported: omit Content-Encoding.")
 
 
 def _media_type(headers: Mapping[str, str]) -> list[str]:
@@ -78,7 +78,7 @@ def _check_amount(text: str) -> None:
     """Counts the characters that values come with, in strings too: more cannot be a prompt."""
     compound = text.count("{") + text.count("[")
     if text.count(",") > MAX_VALUES or max(compound, text.count(":")) > MAX_COMPOUND:
-        _refuse("holds too many values")
+        _refuse("contains too many values")
 
 
 def _check(value: Any) -> None:
@@ -101,11 +101,11 @@ def _members(item: Any) -> list[Any]:
 
 def _check_text(text: str) -> None:
     if "\0" in text:
-        _refuse("holds a NUL character")
+        _refuse("contains a NUL character")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        _refuse("holds half of a surrogate pair")
+        _refuse("contains an unpaired surrogate")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,7 +115,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:
             if key in seen:
                 _refuse(
-                    "has a key twice", key[:MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode()
+                    "contains a duplicate key",
+                    key[:MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode(),
                 )
             seen.add(key)
     return found
@@ -123,19 +124,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        _refuse("holds an integer of more than 64 bits")
+        _refuse("contains an integer of more than 64 bits")
     return int(digits)
 
 
 def _number(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        _refuse("holds a number that is too large")
+        _refuse("contains a number that is too large")
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    _refuse(f"holds {name}, which is not JSON")
+    _refuse(f"contains {name}, which is not valid JSON")
 
 
 def _refuse(problem: str, param: str | None = None) -> NoReturn:

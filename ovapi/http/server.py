@@ -169,7 +169,7 @@ class LimitedHTTPServer(HTTPServer):
         return True
 
     def _refuse(self, stream: IOStream) -> None:
-        error = TooManyConnections("The server has as many connections as it may. Try again later.")
+        error = TooManyConnections("Connection limit reached. Try again later.")
         assert error.code is not None
         self._on_refusal(error.code)
         if isinstance(stream, SSLIOStream) or self._refused >= MAX_REFUSALS:
@@ -221,7 +221,7 @@ class LimitedHTTPServer(HTTPServer):
         if not connection.stream.writing() or taken != connection.taken or connection.since is None:
             connection.since, connection.taken = now, taken
         elif now - connection.since > self._limits.write_timeout:
-            log.warning("connection from %s closed: its client does not read", connection.address)
+            log.warning("connection from %s closed: the client stopped reading", connection.address)
             connection.stream.close()
 
 
@@ -263,7 +263,10 @@ def most_connections(wanted: int) -> int:
     files = wanted + SPARE_FILES
     if hard != resource.RLIM_INFINITY and hard < files:
         log.warning(
-            "%d files may be open, so %d connections and not %d", hard, hard - SPARE_FILES, wanted
+            "open file limit is %d: at most %d connections instead of %d",
+            hard,
+            hard - SPARE_FILES,
+            wanted,
         )
         files = hard
     if soft != resource.RLIM_INFINITY and soft < files:

@@ -57,7 +57,7 @@ class _Complaints(logging.Handler):
         now = time.monotonic()
         if now >= self._next:
             self._next = now + COMPLAINT_SECONDS
-            log.warning("spans are not sent: %s", record.getMessage())
+            log.warning("spans not exported: %s", record.getMessage())
 
 
 class Tracing:

@@ -41,8 +41,8 @@ class ChatTemplate:
         except _Objection as error:
             raise InvalidRequest(str(error), param="messages") from None
         except _Endless:
-            log.warning("the chat template did not end within %g s", _SECONDS)
-            raise ApiError("The model's chat template does not end on these messages.") from None
+            log.warning("chat template timed out after %g s", _SECONDS)
+            raise ApiError("The model's chat template timed out on these messages.") from None
         except Exception as error:  # noqa: BLE001 a template is foreign code: it may raise anything
             log.warning("the chat template failed with %s", type(error).__name__)
             raise ApiError("The model's chat template failed on these messages.") from None

@@ -106,7 +106,7 @@ class EventStream:
         if not self._open:
             return
         if not any(self._tokens):
-            self._put(0, Failed(DeadlineExceeded("The time for this request is over.")))
+            self._put(0, Failed(DeadlineExceeded("Request deadline exceeded.")))
             return
         cut = [(choice, Finished("length", self._usage(choice))) for choice in sorted(self._open)]
         self._give_up()

@@ -208,7 +208,7 @@ class ModelLifecycle:
         return waiter
 
     def _late(self) -> ApiError:
-        state = "is loaded when asked for" if not self._busy else "is still loading"
+        state = "is not loaded" if not self._busy else "is still loading"
         return ModelLoading(f"The model '{self.config.name}' {state}.", param="model")
 
     async def idle(self) -> None:
@@ -253,7 +253,9 @@ class ModelLifecycle:
         elif reason != START:
             self._arriving = asyncio.create_task(self._arrive(reason))
         else:
-            log.warning("model %s: not loaded at the start: no memory is left", self.config.name)
+            log.warning(
+                "model %s: not loaded at startup: memory budget exhausted", self.config.name
+            )
 
     async def _arrive(self, reason: str) -> None:
         """Load as soon as the memory is there."""
@@ -355,4 +357,4 @@ def _fail(waiter: asyncio.Future[None], error: Exception) -> None:
 
 
 def _too_late() -> ApiError:
-    return DeadlineExceeded("The time for this request is over.")
+    return DeadlineExceeded("Request deadline exceeded.")

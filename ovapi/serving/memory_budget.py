@@ -52,11 +52,10 @@ class MemoryBudget:
         assert self.limit is not None
         if wanted.memory > self.limit:
             return NoMemory(
-                f"The model '{name}' needs {needed:.0f} MiB, more than this server may use for "
-                "its models.",
+                f"The model '{name}' needs {needed:.0f} MiB, which exceeds the memory budget.",
                 retry_after=300,
             )
         return NoMemory(
-            f"There is no memory for the model '{name}' ({needed:.0f} MiB) while the other models "
+            f"Not enough memory for the model '{name}' ({needed:.0f} MiB) while the other models "
             "are in use. Try again later."
         )

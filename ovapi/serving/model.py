@@ -168,16 +168,16 @@ class Model:
         limit = self.config.max_running + self.config.max_queued
         if wanted > limit:
             raise InvalidRequest(
-                f"This asks for {wanted} choices in all; the model '{self.name}' takes at most "
-                f"{limit} at a time. Lower 'n' or send fewer prompts.",
+                f"The request has {wanted} choices; the model '{self.name}' accepts at most "
+                f"{limit}. Lower 'n' or send fewer prompts.",
                 param="n",
                 code="invalid_value",
             )
         in_flight = len(self._open) + self.lifecycle.waiting
         if in_flight + wanted > limit:
             raise QueueFull(
-                f"The model '{self.name}' has {in_flight} of {limit} requests in hand and "
-                f"this one needs {wanted} more. Try again later."
+                f"The queue of the model '{self.name}' is full: {in_flight} of {limit} requests in "
+                f"flight, {wanted} more wanted. Try again later."
             )
 
     # --- the line ---
@@ -250,8 +250,8 @@ class Model:
         slot.deliver(
             Failed(
                 QueueTimeout(
-                    f"The model '{self.name}' has been busy for {self.config.queue_seconds:g} s "
-                    "with requests that came before. Try again later."
+                    f"The request waited {self.config.queue_seconds:g} s in the queue of the model "
+                    f"'{self.name}' without starting. Try again later."
                 )
             )
         )
@@ -324,7 +324,7 @@ class ModelRegistry:
         """The model of that name or alias; None is the default model. Raises ModelNotFound."""
         wanted = name if name is not None else self._default
         if wanted is None:
-            raise ModelNotFound("This server has no model to serve.", param="model")
+            raise ModelNotFound("This server has no models.", param="model")
         if wanted not in self._names:
             raise ModelNotFound(f"The model '{wanted}' does not exist.", param="model")
         return self._names[wanted]

@@ -77,13 +77,13 @@ class ModelManager:
         for model in self.registry:
             self._start(model)
         if not list(self.registry):
-            log.warning("there is no model to serve: put one into the models folder")
+            log.warning("no models found: put one into the models folder")
 
     def _start(self, model: Model) -> None:
         if model.config.load == "eager":
             model.lifecycle.load(START)
         else:
-            log.info("model %s: is loaded when asked for", model.name)
+            log.info("model %s: loads on the first request", model.name)
 
     def take_over(self, config: Config, metrics: Metrics) -> None:
         """Have the models of `config`: those that are new load, those that are gone retire."""
@@ -104,7 +104,9 @@ class ModelManager:
 
     async def _retire(self, model: Model, metrics: Metrics) -> None:
         """End a model that nobody can ask for any more, once its requests have ended."""
-        log.info("model %s: to be removed after its %d requests", model.name, model.in_flight)
+        log.info(
+            "model %s: will be removed after %d requests in flight", model.name, model.in_flight
+        )
         with suppress(TimeoutError):
             await asyncio.wait_for(model.idle(), self._config.server.drain_seconds)
         await model.lifecycle.close()

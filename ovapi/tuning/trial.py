@@ -216,7 +216,7 @@ def run(trial: Trial) -> TrialResult:
     try:
         batcher, info = load_batcher(trial.spec)
         if not batcher.probe():
-            raise LoadError("the model loads but gives no token")
+            raise LoadError("the model loads but generates no token")
         measure = _Measure(batcher, info, trial.seconds)
         answers = trial.answers or measure.answers(_questions(trial.spec))
         agreement = measure.agreement(answers)

@@ -104,7 +104,7 @@ async def test_the_servers_own_limit_holds_for_all(api: Api, path: str, begun: b
         assert response.json()["done_reason"] == "length"
     else:
         assert response.status_code == 504
-        assert response.json() == {"error": "The time for this request is over."}
+        assert response.json() == {"error": "Request deadline exceeded."}
 
 
 async def test_a_timeout_is_no_more_than_the_servers_limit(api: Api) -> None:

@@ -140,7 +140,7 @@ async def test_who_does_not_take_a_whole_answer_is_dropped(
     api.engine.scripts.append(script("x" * 10_000_000))
     async with connect(api.port, limit=1024) as raw:
         await raw.send(post(chat()))
-        await until(lambda: "does not read" in caplog.text)
+        await until(lambda: "stopped reading" in caplog.text)
     await until(lambda: not api.server._connections)
 
 

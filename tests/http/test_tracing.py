@@ -160,11 +160,11 @@ def test_a_collector_that_is_away_costs_nothing(tmp_path: Path, refuses: bool) -
             if not refuses:
                 listener.settimeout(30)
                 listener.accept()[0].close()  # it has been tried
-            server.wait_for_log("ovapi.http.tracing: spans are not sent: ", seconds=30)
+            server.wait_for_log("ovapi.http.tracing: spans not exported: ", seconds=30)
             begun = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - begun < CLOSE_SECONDS + 3
-            assert server.log.count("spans are not sent") == 1
+            assert server.log.count("spans not exported") == 1
             assert "opentelemetry" not in server.log
 
 

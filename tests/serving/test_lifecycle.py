@@ -240,7 +240,7 @@ class TestBudget:
         assert house.present == "c"
 
     async def test_what_can_never_fit_says_so(self) -> None:
-        with pytest.raises(NoMemory, match="more than this server may use"):
+        with pytest.raises(NoMemory, match="exceeds the memory budget"):
             await House(1, limit=9).use(0)
 
     async def test_what_loads_counts_and_stays(self) -> None:

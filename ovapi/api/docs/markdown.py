@@ -56,7 +56,7 @@ def _refused(schema: Schema) -> Iterator[str]:
     rows = [[f"`{one.name}`", one.schema["description"], _hint(one.schema)] for one in found]
     if rows:
         yield "Known, and refused with a 400 `unsupported_parameter`:\n"
-        yield _table(["Parameter", "What it is", "Instead"], rows)
+        yield _table(["Parameter", "Meaning", "Instead"], rows)
 
 
 def _hint(schema: Schema) -> str:

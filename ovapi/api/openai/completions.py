@@ -46,7 +46,9 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
     _check(body, params)
     prompts, choices = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * choices > MAX_CHOICES:
-        refuse("prompt", f"times 'n' gives more than {MAX_CHOICES} choices: send fewer at once")
+        refuse(
+            "prompt", f"times 'n' exceeds {MAX_CHOICES} choices: send fewer prompts or lower 'n'"
+        )
     request = GenerateRequest(
         id=call_id,
         prompt=prompts[0],
@@ -69,12 +71,12 @@ def _requests(
 
 def _check(body: Mapping[str, Any], params: SamplingParams) -> None:
     if params.max_tokens == 0 and not body.get("echo"):
-        refuse("max_tokens", "0 asks for nothing: raise it, or set 'echo' to true")
+        refuse("max_tokens", "must be at least 1 unless 'echo' is true")
     if body.get("logprobs") and (params.temperature > 0 or params.beams):
         refuse(
             "logprobs",
-            "above 0 needs 'temperature': 0. The engine knows the chosen token's log-probability "
-            "only, which is not always the likeliest: use 0",
+            "above 0 requires 'temperature': 0. The engine returns the log-probability of the "
+            "chosen token only, which is not always the likeliest one: use 0",
         )
 
 

@@ -33,7 +33,7 @@ def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
     """What `body` says of `stream`, `include_usage` and `timeout`. Raises InvalidRequest."""
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
-        refuse("stream_options", "goes with 'stream': true only: leave it out or stream")
+        refuse("stream_options", "is only allowed with 'stream': true")
     return {
         "stream": stream,
         "include_usage": bool((options or {}).get("include_usage")),

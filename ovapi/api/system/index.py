@@ -118,7 +118,7 @@ PAGE = Template(
 {% end %}
 </table>
 {% else %}
-<p>There is no model to serve.</p>
+<p>No models.</p>
 {% end %}
 <h2>Endpoints</h2>
 <table>
@@ -126,7 +126,7 @@ PAGE = Template(
 <tr><td><code>{{ path }}</code><td>{{ what }}</tr>
 {% end %}
 </table>
-<p>All about them: <a href="{{ documentation }}">documentation</a>.</p>
+<p>Parameters, responses and errors: <a href="{{ documentation }}">API documentation</a>.</p>
 <h2>Try it</h2>
 {% whitespace all %}
 <pre>curl {{ url }}/v1/chat/completions \\

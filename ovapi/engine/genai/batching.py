@@ -32,7 +32,7 @@ class StepFailed(Exception):
     """A step has failed; the requests `ids` are out of the pipeline, which works again."""
 
     def __init__(self, ids: frozenset[str]) -> None:
-        super().__init__(f"{len(ids)} requests are lost")
+        super().__init__(f"{len(ids)} requests lost")
         self.ids = ids
 
 
@@ -109,7 +109,7 @@ class Batcher:
             self._events.append((request.id, Failed(error)))
             return
         except Exception:
-            log.exception("the request could not be prepared")
+            log.exception("failed to prepare the request")
             self._fail(request.id, "The request could not be prepared.")
             return
         self._waiting[request.id] = prepared
@@ -248,8 +248,8 @@ class Batcher:
             running.handle = self._pipeline.add_request(next(self._numbers), ids, config)
         except Exception:
             with logs.about(prepared.request.names):
-                log.exception("the pipeline refused the request")
-            self._fail(running.id, "The engine refused the request.")
+                log.exception("the pipeline rejected the request")
+            self._fail(running.id, "The engine rejected the request.")
             return
         self._running[running.id] = running
         if not started:
@@ -285,9 +285,9 @@ class Batcher:
                 self._take_beams(running, outputs.values())
         elif running.handle.get_status() != self._genai.GenerationStatus.RUNNING:
             with logs.about(running.prepared.request.names):
-                log.warning("the request ran out of cache")
+                log.warning("KV cache exhausted, the request fails")
             self._drop(running)
-            self._fail(running.id, "The engine ran out of cache memory for this request.")
+            self._fail(running.id, "The engine ran out of KV cache for this request.")
 
     def _take(self, running: _Running, output: Any) -> None:
         ids: list[int] = output.generated_ids
@@ -354,7 +354,7 @@ class Batcher:
 
         Returns the ids of all requests that were here, those with undelivered events too.
         """
-        log.error("a step failed with %d requests: %s", len(self._running), error)
+        log.error("step failed with %d requests running: %s", len(self._running), error)
         lost = frozenset((*self._running, *self._waiting, *(id for id, _ in self._events)))
         if self._prefill is not None:
             lost |= {self._prefill.prepared.request.id}
@@ -365,7 +365,7 @@ class Batcher:
         self._events.clear()
         self._settled = True
         if not self._works():
-            log.error("the pipeline is broken: building it again")
+            log.error("pipeline broken, rebuilding it")
             self._pipeline = None
             self._pipeline = self._build()
         return lost
@@ -376,7 +376,7 @@ class Batcher:
             self._pipeline.step()
             return self.probe()
         except Exception as error:  # noqa: BLE001 any failure means that it does not work
-            log.error("it did not recover: %s", error)
+            log.error("pipeline did not recover: %s", error)
             return False
 
     def probe(self) -> bool:

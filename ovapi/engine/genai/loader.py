@@ -66,7 +66,7 @@ def load_single(spec: EngineSpec) -> tuple[Any, InputProcessor, EngineInfo]:
     files = ModelFiles.read(spec.path, spec.context)
     check_device(spec.device)
     if spec.speculation is not None:
-        raise LoadError("prompt lookup and draft models need the batching engine")
+        raise LoadError("speculative decoding requires the batching engine")
     settings = _settings(spec)
     if not spec.device.upper().startswith("NPU"):
         # the other back end is continuous batching again, with a cache that never shrinks

@@ -108,7 +108,7 @@ class SimpleEngine:
         except ApiError:
             raise
         except Exception:
-            log.exception("a tokenizing request failed")
+            log.exception("a tokenization request failed")
             raise ApiError("The tokenizer failed.") from None
 
     def _ready(self) -> InputProcessor:
@@ -187,7 +187,7 @@ class SimpleEngine:
         try:
             self._post(self._loaded, load_single(self._spec))
         except Exception as error:
-            log.exception("model %s cannot be loaded", self._spec.name)
+            log.exception("model %s failed to load", self._spec.name)
             self._post(self._loaded, describe(error))
 
     def _prepare(self, job: Job) -> None:
@@ -203,7 +203,7 @@ class SimpleEngine:
         except ApiError as error:
             return error
         except Exception:
-            log.exception("the request could not be prepared")
+            log.exception("failed to prepare the request")
             return EngineFailed("The request could not be prepared.")
 
     def _generate(self, job: Job, prepared: PreparedRequest) -> None:
@@ -218,7 +218,7 @@ class SimpleEngine:
         except Exception:
             with logs.about(job.request.names):
                 log.exception("the request failed")
-            emit([Failed(EngineFailed("The engine failed while it generated."))])
+            emit([Failed(EngineFailed("The engine failed during generation."))])
         self._post(self._done)
 
 
@@ -226,11 +226,11 @@ def _check(request: GenerateRequest) -> None:
     """Raise for what only batching can do."""
     if request.sampling.beams is not None:
         raise UnsupportedParameter(
-            "Beam search needs the batching engine; this model runs in the simple one.",
+            "Beam search requires the batching engine; this model uses the simple one.",
             param="use_beam_search",
         )
     if request.sampling.logprobs:
         raise UnsupportedParameter(
-            "Log-probabilities need the batching engine; this model runs in the simple one.",
+            "Log-probabilities require the batching engine; this model uses the simple one.",
             param="logprobs",
         )

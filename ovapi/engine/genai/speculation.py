@@ -28,8 +28,8 @@ def read_draft(speculation: Speculation | None, files: ModelFiles) -> ModelFiles
         raise LoadError(f"the draft model: {error}") from None
     if draft.vocabulary != files.vocabulary:
         raise LoadError(
-            f"the draft model has a vocabulary of {draft.vocabulary} tokens, the model one of "
-            f"{files.vocabulary}"
+            f"the vocabulary of the draft model ({draft.vocabulary} tokens) differs from that of "
+            f"the model ({files.vocabulary})"
         )
     return draft
 
@@ -69,13 +69,12 @@ def check(params: SamplingParams, speculation: Speculation | None) -> None:
         return
     if params.beams is not None:
         raise UnsupportedParameter(
-            "This model guesses tokens ahead, which does not go with beam search: leave "
-            "'use_beam_search' and 'best_of' out.",
+            "This model uses speculative decoding, which does not support beam search: omit "
+            "'use_beam_search' and 'best_of'.",
             param="use_beam_search",
         )
     if params.min_tokens and speculation.draft is None:
         raise UnsupportedParameter(
-            "This model looks its next tokens up in the prompt, which does not go with "
-            "'min_tokens': leave it out.",
+            "This model uses prompt lookup, which does not support 'min_tokens': omit it.",
             param="min_tokens",
         )

@@ -195,7 +195,7 @@ class ProcessEngine:
             case LoadFailed(detail):
                 child.state = "failed"
                 self._set_state(EngineState("failed", detail))
-                self._fail_all(ModelFailed(f"The model cannot be loaded any more: {detail}"))
+                self._fail_all(ModelFailed(f"The model can no longer be loaded: {detail}"))
 
     def _answer(self, number: int, result: tuple[int, ...] | str | ApiError) -> None:
         answer = self._answers.get(number)
@@ -210,10 +210,10 @@ class ProcessEngine:
         """The child is gone; its requests wait for the next one."""
         if self._closing.is_set():
             return
-        log.error("engine process of %s has ended: %s", self._spec.name, _cause(status))
+        log.error("engine process of %s exited: %s", self._spec.name, _cause(status))
         self.stats = EngineStats()
         if self.state.status in ("ready", "restarting"):
-            self._set_state(EngineState("restarting", "the engine is being restarted"))
+            self._set_state(EngineState("restarting", "the engine is restarting"))
         self._in_flight.crashed()
         self._fail_answers(EngineFailed("The engine stopped unexpectedly. Please try again."))
 
@@ -247,7 +247,7 @@ class ProcessEngine:
         try:
             self._child = child = Child(self._spec)
         except OSError as error:
-            log.error("no engine process for %s: %s", self._spec.name, error)
+            log.error("cannot start an engine process for %s: %s", self._spec.name, error)
             return
         self._post(self._born, child)
         while not child.ended.wait(_LOOK_SECONDS):
@@ -262,7 +262,7 @@ class ProcessEngine:
         patience = self._spec.load_seconds if loading else self._spec.stall_seconds
         silent = time.monotonic() - self._waiting_since
         if silent > patience and (self._in_flight or loading) and not child.speaks:
-            log.error("engine process of %s silent for %.0f s: killed", self._spec.name, silent)
+            log.error("engine process of %s silent for %.0f s, killing it", self._spec.name, silent)
             child.kill()
 
 

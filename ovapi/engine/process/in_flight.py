@@ -101,12 +101,12 @@ class InFlightRequests:
             live.crashes += 1
             live.submitted = False
             with logs.about(live.request.names):
-                log.warning("the engine has ended %d tokens into the request", len(live.given))
+                log.warning("the engine exited %d tokens into the request", len(live.given))
         suspects = [live for live in inside if live.suspect]
         if len(suspects) == 1:
             with logs.about(suspects[0].request.names):
-                log.error("the request is given up: the engine has ended at it twice")
-            self._fail((suspects[0],), EngineFailed("The engine stopped twice at this request."))
+                log.error("the engine crashed twice on the request, which fails")
+            self._fail((suspects[0],), EngineFailed("The engine crashed twice on this request."))
 
     def resubmit(self) -> list[InFlightRequest]:
         """Those to submit now, marked as submitted: the innocent, and one suspect."""

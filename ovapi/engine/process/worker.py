@@ -117,7 +117,7 @@ class Worker:
         except ApiError as error:
             return error
         except Exception:
-            log.exception("a tokenizing request failed")
+            log.exception("a tokenization request failed")
             return ApiError("The tokenizer failed.")
 
     def _report(self, events: list[Tagged]) -> None:
@@ -152,10 +152,10 @@ def _load(spec: EngineSpec) -> tuple[Batch, EngineInfo] | LoadFailed:
     try:
         batcher, info = load_batcher(spec)
         if not batcher.probe():
-            raise LoadError("the model loads but gives no token")
+            raise LoadError("the model loads but generates no token")
         return batcher, info
     except Exception as error:
-        log.exception("model %s cannot be loaded", spec.name)
+        log.exception("model %s failed to load", spec.name)
         return LoadFailed(describe(error))
 
 
@@ -184,7 +184,7 @@ def main() -> None:
     try:
         serve(BlockingChannel(socket.socket(fileno=arguments.fd)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        log.info("the server is gone")
+        log.info("the server process exited")
     sys.stderr.flush()
     # OpenVINO's own clean-up takes its time and has nothing left to save
     os._exit(0)

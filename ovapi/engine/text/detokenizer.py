@@ -58,7 +58,7 @@ class TokenTable:
         table = cls(pieces, _find_special(tokenizer, len(pieces)), tokenizer)
         table.exact = table._agrees()
         if not table.exact:
-            log.warning("the vocabulary is not plain bytes: detokenizing by the slow way")
+            log.warning("vocabulary is not byte-level, using the slower detokenizer")
         return table
 
     def _agrees(self) -> bool:

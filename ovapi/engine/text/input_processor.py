@@ -150,7 +150,7 @@ class InputProcessor:
         param = _param(prompt)
         return ContextLengthExceeded(
             f"This model's maximum context length is {self.context} tokens. However, your {param} "
-            f"came to far more tokens. Please reduce the length of the {param}.",
+            f"resulted in far more tokens. Please reduce the length of the {param}.",
             param=param,
         )
 

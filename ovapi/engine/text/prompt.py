@@ -87,7 +87,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidRequest("The prompt holds a lone surrogate, which is no text.") from None
+        raise InvalidRequest("The prompt contains an unpaired surrogate.") from None
 
 
 def _groups(parts: Sequence[str]) -> Iterator[list[str]]:
@@ -134,4 +134,4 @@ def _unused(variables: Mapping[str, Any]) -> str:
     for mark in _MARKS:
         if mark not in used:
             return mark
-    raise InvalidRequest("The messages hold special tokens and every hieroglyph.", param="messages")
+    raise InvalidRequest("The messages contain every placeholder character.", param="messages")
