@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ovapi import __version__, logs
-from ovapi.config.settings import MODEL_FILE, Config, ModelConfig, load
+from ovapi.config.loader import load
+from ovapi.config.settings import MODEL_FILE, Config, ModelConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.process_memory import give_back_large_blocks

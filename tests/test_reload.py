@@ -11,8 +11,9 @@ import httpx
 import pytest
 import yaml
 
+from ovapi.config.loader import load
 from ovapi.config.reload import merge
-from ovapi.config.settings import Config, load
+from ovapi.config.settings import Config
 from tests.support.prompts import GREETING, LASTING, LONG, chat
 from tests.support.server_process import DEMO, ROOT, ServerProcess
 

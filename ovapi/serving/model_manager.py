@@ -7,19 +7,12 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import fields
 
 from ovapi import logs
+from ovapi.config.engine_options import EngineOptions
 from ovapi.config.settings import Config, ModelConfig
-from ovapi.engine.base import (
-    MAX_BATCHED_TOKENS,
-    AdapterSpec,
-    Engine,
-    EngineSpec,
-    EngineState,
-    Post,
-    Speculation,
-    make_engine,
-)
+from ovapi.engine.base import Engine, EngineSpec, EngineState, Post, make_engine
 from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.lifecycle import START, ModelLifecycle
@@ -122,22 +115,9 @@ class ModelManager:
 
 def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:
     """What the engine of a model is told."""
-    adapter, guessing = entry.adapter, entry.speculation
     return EngineSpec(
-        name=entry.name,
-        path=entry.path,
-        device=entry.device,
-        context=entry.context,
-        cache_bytes=entry.cache_bytes,
+        **{option.name: getattr(entry, option.name) for option in fields(EngineOptions)},
         compile_cache=config.compile_cache,
-        properties=entry.properties,
-        adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
-        speculation=Speculation(**vars(guessing)) if guessing else None,
-        max_running=entry.max_running,
-        max_batched_tokens=entry.max_batched_tokens or MAX_BATCHED_TOKENS,
-        max_slowdown=entry.max_slowdown,
-        stall_seconds=entry.stall_seconds,
-        load_seconds=entry.load_seconds,
         log_level=config.logging.level,
         log_format=logs.choose(config.logging.format),
     )

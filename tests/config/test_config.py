@@ -6,15 +6,9 @@ from typing import Any
 import pytest
 
 from ovapi.__main__ import main
-from ovapi.config.settings import (
-    AdapterConfig,
-    KeyLimits,
-    LimitsConfig,
-    ModelConfig,
-    ServerConfig,
-    TlsConfig,
-    load,
-)
+from ovapi.config.engine_options import AdapterConfig
+from ovapi.config.loader import load
+from ovapi.config.settings import KeyLimits, LimitsConfig, ModelConfig, ServerConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.core import SamplingParams
 

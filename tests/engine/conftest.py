@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tornado.ioloop import IOLoop
 
-from ovapi.engine.base import Speculation
+from ovapi.config.engine_options import SpeculationConfig
 from tests.support.driver import DEMO, Driver
 
 
@@ -19,7 +19,7 @@ def io_loop() -> Iterator[IOLoop]:
     loop.close(all_fds=True)
 
 
-SPECULATION = {"lookup": Speculation(), "draft": Speculation(draft=DEMO)}
+SPECULATION = {"lookup": SpeculationConfig(), "draft": SpeculationConfig(draft=DEMO)}
 
 
 def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:

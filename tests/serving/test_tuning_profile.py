@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ovapi.config.settings import Config, ModelConfig, load
+from ovapi.config.loader import load
+from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import MAX_BATCHED_TOKENS, EngineSpec
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.model_manager import ModelManager
@@ -68,7 +69,7 @@ def test_what_the_configuration_sets_wins(tmp_path: Path) -> None:
 
 def test_without_a_profile_there_are_the_defaults(tmp_path: Path) -> None:
     made = spec(config_of(tmp_path))
-    assert (made.properties, made.max_batched_tokens) == ({}, MAX_BATCHED_TOKENS)
+    assert (made.properties, made.batched_tokens) == ({}, MAX_BATCHED_TOKENS)
 
 
 @pytest.mark.parametrize(

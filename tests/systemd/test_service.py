@@ -17,7 +17,8 @@ import httpx
 import pytest
 import yaml
 
-from ovapi.config.settings import ModelConfig, load
+from ovapi.config.loader import load
+from ovapi.config.settings import ModelConfig
 from ovapi.core import Accepted, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.serving.model import Model
 from ovapi.systemd.watchdog import STUCK_SECONDS, Progress

@@ -71,7 +71,7 @@ class Batcher:
         self._build = build
         self.input_processor = input_processor
         self._max_running = spec.max_running
-        self._chunk = spec.max_batched_tokens
+        self._chunk = spec.batched_tokens
         reasons = genai.GenerationFinishReason
         # by number: the binding takes a microsecond to compare two members, for every token
         self._reasons: dict[int, FinishReason | None] = {

@@ -106,7 +106,7 @@ def _scheduler(genai: Any, spec: EngineSpec, size: CacheSize) -> Any:
     # without it a prompt longer than max_num_batched_tokens raises inside step()
     config.dynamic_split_fuse = True
     config.enable_prefix_caching = True
-    config.max_num_batched_tokens = spec.max_batched_tokens
+    config.max_num_batched_tokens = spec.batched_tokens
     if size.blocks is None:
         config.cache_size = size.gigabytes
     else:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ovapi.engine.base import AdapterSpec
+from ovapi.config.engine_options import AdapterConfig
 from ovapi.engine.genai.layers import Layer, read_layers
 from ovapi.engine.load_error import LoadError
 
@@ -30,7 +30,7 @@ class _Tensor:
     shape: tuple[int, ...]
 
 
-def pipeline_adapter(spec: AdapterSpec, model: Path) -> Any:
+def pipeline_adapter(spec: AdapterConfig, model: Path) -> Any:
     """The `adapters` property of a pipeline for the model in that folder. Raises LoadError."""
     import openvino_genai as genai
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import SamplingParams
-from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.device import check_device
 from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
 from ovapi.errors import UnsupportedParameter
 
 
-def read_draft(speculation: Speculation | None, files: ModelFiles) -> ModelFiles | None:
+def read_draft(speculation: SpeculationConfig | None, files: ModelFiles) -> ModelFiles | None:
     """The facts of the draft model, if there is one. Raises LoadError if it does not fit."""
     if speculation is None or speculation.draft is None:
         return None
@@ -50,7 +51,7 @@ def pipeline_settings(genai: Any, spec: EngineSpec, scheduler: Any) -> dict[str,
     return {"draft_model": draft}
 
 
-def assist(config: Any, speculation: Speculation | None) -> None:
+def assist(config: Any, speculation: SpeculationConfig | None) -> None:
     """Make a GenerationConfig valid for a pipeline that speculates.
 
     The size of the n-grams decides with a draft model too: above 0, the pipeline keeps a guess
@@ -63,7 +64,7 @@ def assist(config: Any, speculation: Speculation | None) -> None:
     config.max_ngram_size = speculation.ngram
 
 
-def check(params: SamplingParams, speculation: Speculation | None) -> None:
+def check(params: SamplingParams, speculation: SpeculationConfig | None) -> None:
     """Refuse what such a pipeline cannot do. Raises UnsupportedParameter."""
     if speculation is None:
         return

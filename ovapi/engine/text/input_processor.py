@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import (
     ChatPrompt,
     GenerateRequest,
@@ -12,7 +13,6 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.engine.base import Speculation
 from ovapi.engine.genai import generation_config as sampling
 from ovapi.engine.genai import speculation
 from ovapi.engine.text.detokenizer import TokenTable
@@ -68,7 +68,7 @@ class InputProcessor:
     vocabulary: int
     context: int
     cache: int | None = None
-    speculation: Speculation | None = None
+    speculation: SpeculationConfig | None = None
 
     def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> PreparedRequest:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import (
     ChatPrompt,
     Delta,
@@ -17,7 +18,7 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.batching import Batcher, Tagged
 from ovapi.engine.genai.chunked_prefill import ChunkedPrefill, PrefillThrottle
 from ovapi.engine.genai.loader import load_batcher
@@ -99,8 +100,10 @@ def test_a_second_turn_finds_the_first_in_the_cache() -> None:
     assert first > 7
 
 
-@pytest.mark.parametrize("guessing", [None, Speculation()], ids=["plain", "lookup"])
-def test_the_answer_to_a_long_prompt_is_the_same(speculation_settings: Speculation | None) -> None:
+@pytest.mark.parametrize("guessing", [None, SpeculationConfig()], ids=["plain", "lookup"])
+def test_the_answer_to_a_long_prompt_is_the_same(
+    speculation_settings: SpeculationConfig | None,
+) -> None:
     question = Message("user", f"Repeat: {'the old bridge and the red house ' * 40}")
     alone = batcher(speculation=speculation_settings)
     submit(alone, "long", ChatPrompt((question,)), 40)
