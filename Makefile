@@ -37,7 +37,7 @@ bench-model: $(VENV)/.train
 	$(BIN)/python -m bench.model int4 int8 fp16
 
 docs: $(VENV)/.serve
-	$(BIN)/python -m ovapi.api.docs.markdown > api_documentation.md
+	$(BIN)/python -m ovapi.api.docs > api_documentation.md
 
 # One stamp for each set of packages; a change of setup.py installs again.
 $(VENV)/.created:

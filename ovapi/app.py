@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 
 import tornado.web
 from tornado.web import RequestHandler
 
-from ovapi.api.docs.endpoints import ENDPOINTS
-from ovapi.api.ollama.chat import Chat
-from ovapi.api.ollama.generate import Generate
-from ovapi.api.ollama.handler import OllamaUnknownPath
-from ovapi.api.ollama.models import Running, Show, Tags, Version
-from ovapi.api.openai.chat import ChatCompletions
-from ovapi.api.openai.completions import Completions
-from ovapi.api.openai.models import ModelDetail, ModelList
-from ovapi.api.openai.tokenization import Detokenize, Tokenize
-from ovapi.api.system.health import Health
-from ovapi.api.system.index import Documentation, Favicon, Index, OpenApi
-from ovapi.api.system.metrics import MetricsPage
-from ovapi.api.system.ready import Ready
+from ovapi.api.dialects import DIALECTS
 from ovapi.config.settings import Config
 from ovapi.http.access_log import log_access, refusal_of, status_of
 from ovapi.http.context import Context
@@ -34,30 +21,6 @@ from ovapi.http.unknown_path import UnknownPath
 from ovapi.serving.metrics import Metrics
 from ovapi.serving.model import ModelRegistry
 from ovapi.validation.schemas import Schemas
-
-# OpenVINO Model Server has OpenAI's paths under /v3
-ROUTES = [
-    (r"/v[13]/chat/completions", ChatCompletions),
-    (r"/v[13]/completions", Completions),
-    (r"/v[13]/models", ModelList),
-    (r"/v[13]/models/(.+)", ModelDetail),
-    (r"/tokenize", Tokenize),
-    (r"/detokenize", Detokenize),
-    (r"/api/generate", Generate),
-    (r"/api/chat", Chat),
-    (r"/api/tags", Tags),
-    (r"/api/show", Show),
-    (r"/api/ps", Running),
-    (r"/api/version", Version),
-    (r"/api/.*", OllamaUnknownPath),
-    (r"/health", Health),
-    (r"/ready", Ready),
-    (r"/metrics", MetricsPage),
-    (r"/", Index),
-    (r"/api_documentation\.md", Documentation),
-    (r"/openapi\.json", OpenApi),
-    (r"/favicon\.ico", Favicon),
-]
 
 
 class Application(tornado.web.Application):
@@ -80,11 +43,13 @@ class Application(tornado.web.Application):
             self.metrics.watch(model)
         origins = _origins(config)
         limits = Limits(config.limits)
-        self.context = Context(config, registry, schemas, executor, origins, self.metrics, limits)
+        self.context = Context(
+            DIALECTS, config, registry, schemas, executor, origins, self.metrics, limits
+        )
         self._routes = route_names()
         self.tracing = tracing
         super().__init__(
-            ROUTES,
+            [route for dialect in DIALECTS for route in dialect.routes()],
             default_handler_class=UnknownPath,
             log_function=self._request_ended,
             context=self.context,
@@ -130,8 +95,4 @@ def _origins(config: Config) -> OriginPolicy:
 
 def route_names() -> dict[type[RequestHandler], str]:
     """The path by which the documentation knows each handler: a set of names that never grows."""
-    names: dict[type[RequestHandler], str] = {}
-    for endpoint in ENDPOINTS:
-        matching = (handler for pattern, handler in ROUTES if re.fullmatch(pattern, endpoint.path))
-        names.setdefault(next(matching), endpoint.path)
-    return names
+    return {one.handler: one.path for dialect in DIALECTS for one in dialect.documented}

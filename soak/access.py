@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ovapi.api.docs.endpoints import ENDPOINTS
+from ovapi.api.dialects import ENDPOINTS
 from soak.case import case
 from soak.context import SoakContext, SoakSettings, check_error, check_error_body, only_demo
 from tests.support.prompts import GREETING, LONG, chat
@@ -45,7 +45,7 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.-]+: .*|
 @case(26, "Every route and method without a key", alone=True, quick=True)
 async def without_key(settings: SoakSettings) -> str:
     async with settings.start(GUARDED, ready=False, env=ENVIRONMENT) as context:
-        paths = [re.sub(r"\{\w+\}", DEMO, endpoint.path) for endpoint in ENDPOINTS]
+        paths = [re.sub(r"\{\w+\}", DEMO, one.path) for one in ENDPOINTS]
         count = 0
         for path in (*paths, "/nowhere", "/v1/nowhere", "/api/nowhere", "//", "/v1//models"):
             for method in METHODS:

@@ -1,4 +1,4 @@
-"""Services: what the handlers of one server share."""
+"""Context: what the handlers of one server share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ovapi.config.settings import Config
+from ovapi.http.dialect import Dialect
 from ovapi.http.origin import OriginPolicy
 from ovapi.http.rate_limits import Limits
 from ovapi.serving.metrics import Metrics
@@ -18,9 +19,10 @@ from ovapi.validation.schemas import Schemas
 class Context:
     """What the handlers of one server share.
 
-    `active` counts the requests in hand, `body_bytes` the bytes of their bodies.
+    `active` counts the requests in flight, `body_bytes` the bytes of their bodies.
     """
 
+    dialects: tuple[Dialect, ...]
     config: Config
     registry: ModelRegistry
     schemas: Schemas

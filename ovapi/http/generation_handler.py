@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -30,6 +30,8 @@ class GenerationHandler(ApiHandler):
     """A handler that answers with generated text."""
 
     metered = True
+    operation: ClassVar[str] = "text_completion"
+    """What it does, as OpenTelemetry's semantic conventions call it."""
 
     def initialize(self) -> None:
         super().initialize()

@@ -35,13 +35,6 @@ COMPLAINT_SECONDS = 60.0
 MAX_CHOICES = 8
 """Engine requests of one HTTP request of which the phases are shown."""
 
-OPERATIONS = {
-    "/v1/chat/completions": "chat",
-    "/api/chat": "chat",
-    "/v1/completions": "text_completion",
-    "/api/generate": "text_completion",
-}
-
 Attributes = dict[str, Any]
 Phase = tuple[str, float, float]
 
@@ -107,7 +100,7 @@ class Tracing:
         clock = _Clock()
         headers = handler.request.headers
         carrier = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
-        operation = OPERATIONS[route]
+        operation = handler.operation
         span = self._tracer.start_span(
             f"{operation} {handler.model_name}".strip(),
             self._propagator.extract(carrier),

@@ -1,6 +1,6 @@
 """api_documentation.md, generated from the schemas and the error tree.
 
-``python -m ovapi.api.docs.markdown`` prints it.
+``python -m ovapi.api.docs`` prints it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ovapi.api.docs.endpoint import Endpoint
-from ovapi.api.docs.endpoints import BOLD, CODES, ENDPOINTS, ERRORS, INTRODUCTION
+from ovapi.api.docs.prose import BOLD, CODES, ERRORS, INTRODUCTION
 from ovapi.errors import ApiError
+from ovapi.http.dialect import Dialect, Endpoint
 from ovapi.serving.metrics import Metrics
 from ovapi.validation.schemas import Schemas
 from ovapi.validation.violation import Schema
 
 
-def generate(schemas: Schemas) -> str:
+def generate(dialects: Iterable[Dialect], schemas: Schemas) -> str:
     sections = [INTRODUCTION]
-    sections += [_endpoint(endpoint, schemas) for endpoint in ENDPOINTS]
+    for dialect in dialects:
+        sections += [_endpoint(endpoint, schemas) for endpoint in dialect.documented]
     sections += [ERRORS, _errors(), CODES]
     return "\n".join(sections)
 
@@ -147,7 +148,3 @@ def _tree(kind: type[ApiError]) -> Iterator[type[ApiError]]:
     yield kind
     for inner in kind.__subclasses__():
         yield from _tree(inner)
-
-
-if __name__ == "__main__":
-    print(generate(Schemas()), end="")

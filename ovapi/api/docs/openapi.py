@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ovapi import __version__
-from ovapi.api.docs.endpoint import Endpoint
-from ovapi.api.docs.endpoints import ENDPOINTS
+from ovapi.http.dialect import Dialect, Endpoint
+from ovapi.http.handler import ApiHandler
 from ovapi.validation.schemas import Schemas
 
 VERSION = "3.1.0"
-PUBLIC = {"/health", "/ready"}
-NO_JSON = {
-    "/metrics": "text/plain",
-    "/api_documentation.md": "text/plain",
-    "/": "text/html",
-    "/openapi.json": "application/json",
-}
+SUCCESS = "Success."
+FAILURE = "Error."
 KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
 
 
-def openapi(schemas: Schemas) -> dict[str, Any]:
+def openapi(dialects: Iterable[Dialect], schemas: Schemas) -> dict[str, Any]:
     """The document, for version 3.1. Whether keys are needed is the configuration's matter."""
     paths: dict[str, Any] = {}
-    for endpoint in ENDPOINTS:
-        paths.setdefault(endpoint.path, {})[endpoint.verb.lower()] = _operation(endpoint)
+    for dialect in dialects:
+        for endpoint in dialect.documented:
+            verbs = paths.setdefault(endpoint.path, {})
+            verbs[endpoint.verb.lower()] = _operation(dialect, endpoint)
     return {
         "openapi": VERSION,
         "info": {
@@ -44,12 +42,13 @@ def openapi(schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
+def _operation(dialect: Dialect, endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(endpoint),
         "summary": endpoint.text,
-        "security": [] if endpoint.path in PUBLIC else [{}, *KEYS],
-        "responses": _responses(endpoint),
+        "tags": [dialect.name],
+        "security": [] if _is_public(endpoint) else [{}, *KEYS],
+        "responses": _responses(dialect, endpoint),
     }
     if names := re.findall(r"\{(\w+)\}", endpoint.path):
         operation["parameters"] = [_parameter(name) for name in names]
@@ -57,6 +56,10 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         body = {"schema": _reference(endpoint.request), "example": endpoint.example}
         operation["requestBody"] = {"required": True, "content": {"application/json": body}}
     return operation
+
+
+def _is_public(endpoint: Endpoint) -> bool:
+    return issubclass(endpoint.handler, ApiHandler) and endpoint.handler.public
 
 
 def _operation_id(endpoint: Endpoint) -> str:
@@ -67,33 +70,26 @@ def _parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    responses = {"200": _success(endpoint), "default": _failure(endpoint)}
-    if endpoint.path == "/ready":
-        responses["503"] = {**responses["200"], "description": "Not ready."}
-    return responses
+def _responses(dialect: Dialect, endpoint: Endpoint) -> dict[str, Any]:
+    success = _success(dialect, endpoint)
+    others = {
+        status: {**success, "description": text} for status, text in endpoint.statuses.items()
+    }
+    return {"200": success, **others, "default": _failure(dialect)}
 
 
-def _success(endpoint: Endpoint) -> dict[str, Any]:
+def _success(dialect: Dialect, endpoint: Endpoint) -> dict[str, Any]:
     if not endpoint.response:
-        return {"description": "Success.", "content": {NO_JSON[endpoint.path]: {}}}
+        return {"description": SUCCESS, "content": {endpoint.media_type: {}}}
     content = {"application/json": {"schema": _reference(endpoint.response)}}
     if endpoint.chunk is not None:
-        content[_stream_type(endpoint)] = {"schema": _reference(endpoint.chunk)}
-    return {"description": "Success.", "content": content}
+        content[dialect.stream_type] = {"schema": _reference(endpoint.chunk)}
+    return {"description": SUCCESS, "content": content}
 
 
-def _stream_type(endpoint: Endpoint) -> str:
-    return "application/x-ndjson" if _ollama(endpoint) else "text/event-stream"
-
-
-def _failure(endpoint: Endpoint) -> dict[str, Any]:
-    schema = _reference("ollama/error" if _ollama(endpoint) else "openai/error")
-    return {"description": "Error.", "content": {"application/json": {"schema": schema}}}
-
-
-def _ollama(endpoint: Endpoint) -> bool:
-    return endpoint.path.startswith("/api/")
+def _failure(dialect: Dialect) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(dialect.error_schema)}}
+    return {"description": FAILURE, "content": content}
 
 
 def _served(name: str) -> bool:

@@ -14,6 +14,8 @@ from ovapi.core import ChatPrompt, GenerateRequest, Message, ToolCall
 
 
 class Chat(OllamaGenerationHandler):
+    operation = "chat"
+
     async def post(self) -> None:
         stopwatch = Stopwatch()
         body = await self.read_json("ollama/chat_request")

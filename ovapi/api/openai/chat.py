@@ -15,6 +15,8 @@ from ovapi.http.generation_handler import GenerationHandler
 
 
 class ChatCompletions(GenerationHandler):
+    operation = "chat"
+
     async def post(self) -> None:
         body = await self.read_json("openai/chat_request")
         model = self.context.registry.get(body.get("model"))

@@ -19,7 +19,7 @@ class Tokenize(ApiHandler):
     metered = True
 
     async def post(self) -> None:
-        body = await self.read_json("tokenize_request")
+        body = await self.read_json("openai/tokenize_request")
         model = self.context.registry.get(body.get("model"))
         prompt = decode(body)
         async with self.using(model):
@@ -44,7 +44,7 @@ class Detokenize(ApiHandler):
     metered = True
 
     async def post(self) -> None:
-        body = await self.read_json("detokenize_request")
+        body = await self.read_json("openai/detokenize_request")
         model = self.context.registry.get(body.get("model"))
         with logs.about({"request": self.request_id}):
             async with self.using(model):

@@ -7,11 +7,11 @@ from typing import Any
 
 from tornado.template import Template
 
-from ovapi.api.docs.endpoints import ENDPOINTS
 from ovapi.api.docs.markdown import generate
 from ovapi.api.docs.openapi import openapi
 from ovapi.api.system.health import report
 from ovapi.http.context import Context
+from ovapi.http.dialect import Dialect
 from ovapi.http.handler import ApiHandler
 from ovapi.http.json_encoder import encode_json
 from ovapi.validation.schemas import Schemas
@@ -41,7 +41,7 @@ class Documentation(ApiHandler):
     def get(self) -> None:
         """The page for this version, as browsers show it: plain."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.write(_documentation(self.context.schemas))
+        self.write(_documentation(self.context.dialects, self.context.schemas))
 
     head = get
 
@@ -50,20 +50,20 @@ class OpenApi(ApiHandler):
     during_drain = True
 
     def get(self) -> None:
-        self.write(_openapi(self.context.schemas))
+        self.write(_openapi(self.context.dialects, self.context.schemas))
 
     head = get
 
 
 @cache
-def _documentation(schemas: Schemas) -> str:
+def _documentation(dialects: tuple[Dialect, ...], schemas: Schemas) -> str:
     """Made once: that takes the loop tens of milliseconds."""
-    return generate(schemas)
+    return generate(dialects, schemas)
 
 
 @cache
-def _openapi(schemas: Schemas) -> str:
-    return encode_json(openapi(schemas))
+def _openapi(dialects: tuple[Dialect, ...], schemas: Schemas) -> str:
+    return encode_json(openapi(dialects, schemas))
 
 
 class Favicon(ApiHandler):
@@ -80,7 +80,11 @@ def describe(context: Context) -> dict[str, Any]:
     return {
         "name": "ovapi",
         "description": "An OpenAI-compatible API server for language models on OpenVINO",
-        "endpoints": {f"{one.verb} {one.path}": one.text for one in ENDPOINTS},
+        "endpoints": {
+            f"{one.verb} {one.path}": one.text
+            for dialect in context.dialects
+            for one in dialect.documented
+        },
         "documentation": DOCUMENTATION,
         **report(context),
     }

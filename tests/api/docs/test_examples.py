@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 
-from ovapi.api.docs.endpoint import URL, Endpoint
-from ovapi.api.docs.endpoints import ENDPOINTS
+from ovapi.api.dialects import ENDPOINTS
+from ovapi.http.dialect import URL, Endpoint
 from tests.support.api import SCHEMAS, Api
 from tests.support.fake_engine import script
 

@@ -20,7 +20,7 @@ async def ask(api: Api, path: str, body: dict[str, Any], status: int = 200) -> d
         response = await client.post(path, json=body)
     assert response.status_code == status, response.text
     answer: dict[str, Any] = response.json()
-    SCHEMAS.validate(f"{path[1:]}_response" if status == 200 else "openai/error", answer)
+    SCHEMAS.validate(f"openai{path}_response" if status == 200 else "openai/error", answer)
     return answer
 
 
@@ -57,7 +57,7 @@ async def test_a_conversation(api: Api) -> None:
     ],
 )
 def test_what_is_tokenized(body: dict[str, Any], expected: TextPrompt | ChatPrompt) -> None:
-    SCHEMAS.validate("tokenize_request", body)
+    SCHEMAS.validate("openai/tokenize_request", body)
     assert decode(body) == expected
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ovapi.api.dialects import DIALECTS
 from ovapi.api.docs.markdown import generate
 from ovapi.engine.base import EngineState, EngineStats
 from tests.support.api import SCHEMAS, Api
@@ -45,7 +46,7 @@ async def test_a_model_that_loads_is_listed(api: Api) -> None:
 async def test_health(api: Api, state: Any, status: str) -> None:
     api.engine.state = EngineState(state, "why")
     api.engine.stats = EngineStats(running=2, waiting=3)
-    body = await get(api, "/health", "health")
+    body = await get(api, "/health", "system/health")
     assert body["status"] == status
     assert body["models"]["demo"] == {
         "status": state,
@@ -78,7 +79,7 @@ async def test_the_documentation(api: Api) -> None:
     async with api.client() as client:
         response = await client.get("/api_documentation.md")
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert response.text == generate(SCHEMAS)
+    assert response.text == generate(DIALECTS, SCHEMAS)
 
 
 async def test_there_is_no_icon(api: Api) -> None:

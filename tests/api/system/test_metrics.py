@@ -171,7 +171,7 @@ async def test_ready(api: Api, state: EngineState, status: int, reason: str | No
     api.engine.state = state
     async with api.client() as client:
         response = await client.get("/ready")
-    SCHEMAS.validate("ready", response.json())
+    SCHEMAS.validate("system/ready", response.json())
     assert response.status_code == status
     assert response.json() == {"ready": status == 200, "reasons": [reason] if reason else []}
 

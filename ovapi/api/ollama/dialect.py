@@ -1,8 +1,12 @@
-"""Ollama's endpoints and what the documentation says of them in prose."""
+"""Ollama's API, as far as it serves models."""
 
 from __future__ import annotations
 
-from ovapi.api.docs.endpoint import Endpoint
+from ovapi.api.ollama.chat import Chat
+from ovapi.api.ollama.generate import Generate
+from ovapi.api.ollama.handler import OllamaUnknownPath
+from ovapi.api.ollama.models import Running, Show, Tags, Version
+from ovapi.http.dialect import Dialect, Endpoint
 
 LINES = """\
 ### Streaming
@@ -13,10 +17,11 @@ token counts and durations. If generation fails after the stream has started, th
 `{"error": "…"}`. Closing the connection cancels the request.
 """
 
-OLLAMA = (
+ENDPOINTS = (
     Endpoint(
         "POST",
         "/api/generate",
+        Generate,
         "Generates a response to a prompt (Ollama).",
         request="ollama/generate_request",
         response="ollama/generate_response",
@@ -27,6 +32,7 @@ OLLAMA = (
     Endpoint(
         "POST",
         "/api/chat",
+        Chat,
         "Generates the next message of a conversation (Ollama).",
         request="ollama/chat_request",
         response="ollama/chat_response",
@@ -39,10 +45,11 @@ OLLAMA = (
         },
         notes=LINES,
     ),
-    Endpoint("GET", "/api/tags", "Lists the models (Ollama).", response="ollama/tags"),
+    Endpoint("GET", "/api/tags", Tags, "Lists the models (Ollama).", response="ollama/tags"),
     Endpoint(
         "POST",
         "/api/show",
+        Show,
         "Describes a model from its files (Ollama).",
         request="ollama/show_request",
         response="ollama/show_response",
@@ -51,13 +58,23 @@ OLLAMA = (
     Endpoint(
         "GET",
         "/api/ps",
+        Running,
         "Lists the loaded models (Ollama).",
         response="ollama/ps",
     ),
     Endpoint(
         "GET",
         "/api/version",
+        Version,
         "Returns the server's version (Ollama).",
         response="ollama/version",
     ),
+)
+
+OLLAMA = Dialect(
+    "ollama",
+    ENDPOINTS,
+    error_schema="ollama/error",
+    stream_type="application/x-ndjson",
+    unknown=("/api/.*", OllamaUnknownPath),
 )
