@@ -18,7 +18,7 @@ from bench.workload import Run
 
 RAW, HTTP = "raw", "ovapi"
 FEWEST_REQUESTS = 3  # of one stream in one round: one alone would measure the start and the end
-MOST_REQUESTS = 50
+MAX_REQUESTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Effort:
 
     def requests(self, taken: float) -> int:
         """Of each stream in a turn, if one alone has `taken` so many seconds."""
-        return max(self.fewest, min(MOST_REQUESTS, math.ceil(self.seconds / taken)))
+        return max(self.fewest, min(MAX_REQUESTS, math.ceil(self.seconds / taken)))
 
 
 class Contest:

@@ -14,8 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import ChatPrompt, Delta, GenerateRequest, Message, SamplingParams
-from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.batching import Batcher
 from ovapi.engine.genai.loader import load_batcher
 
@@ -53,7 +54,11 @@ def answer(batcher: Batcher, name: str, text: str) -> Run:
 
 
 def main(model: Path, draft: Path, rounds: int) -> None:
-    kinds = {"neither": None, "prompt lookup": Speculation(), "draft": Speculation(draft=draft)}
+    kinds = {
+        "neither": None,
+        "prompt lookup": SpeculationConfig(),
+        "draft": SpeculationConfig(draft=draft),
+    }
     batchers = {
         kind: load_batcher(EngineSpec(model.name, model, speculation=guessing))[0]
         for kind, guessing in kinds.items()

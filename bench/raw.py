@@ -28,7 +28,7 @@ class RawPipeline:
     def __init__(self, config: Path, model: str) -> None:
         """`config` is the server's file, `model` the name of one of its models."""
         context = multiprocessing.get_context("spawn")
-        self._connection, child = context.Pipe()
+        self._connection, child = context.BlockingChannel()
         self._process = context.Process(target=_serve, args=(child, config, model), daemon=True)
         self._process.start()
         child.close()
@@ -58,10 +58,10 @@ def _load(config: Path, name: str) -> _Pipeline:
 
     from ovapi.config import settings as configuration
     from ovapi.engine.genai.loader import load_batcher
-    from ovapi.serving.model_manager import Fleet
+    from ovapi.serving.model_manager import ModelManager
 
     loaded = configuration.load(config)
-    fleet = Fleet(loaded, None, lambda *_: None)  # type: ignore[arg-type]
+    fleet = ModelManager(loaded, None, lambda *_: None)  # type: ignore[arg-type]
     (spec,) = (fleet._spec(entry) for entry in loaded.models if entry.name == name)
     batcher, _ = load_batcher(spec)
     return _Pipeline(batcher._pipeline, genai.Tokenizer(spec.path), spec.max_running)

@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-MOST_BYTES = 48 * 2**20
+MAX_BYTES = 48 * 2**20
 _LARGEST_FILE = 2**20
 _ENDINGS = {".md", ".rst", ".txt", ".py"}
 
@@ -25,7 +25,7 @@ def files() -> Iterator[Path]:
                 yield path
 
 
-def texts(most: int = MOST_BYTES) -> Iterator[str]:
+def texts(most: int = MAX_BYTES) -> Iterator[str]:
     """The files' texts, up to `most` bytes in all."""
     for path in files():
         text = path.read_text(encoding="utf-8", errors="ignore")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ovapi import __version__, logs
-from ovapi.config.settings import MODEL_FILE, Config, ModelConfig, load
+from ovapi.config.loader import load
+from ovapi.config.settings import MODEL_FILE, Config, ModelConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.process_memory import give_back_large_blocks
@@ -46,15 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config",
         type=Path,
-        help="the YAML file to read (default: ./config.yaml, else the one in the package)",
+        help="configuration file (default: ./config.yaml, else the packaged one)",
     )
-    parser.add_argument("--host", help="the address to listen on, instead of the file's")
-    parser.add_argument("--port", type=_port, help="the port to listen on, instead of the file's")
+    parser.add_argument("--host", help="listen address; overrides server.host")
+    parser.add_argument("--port", type=_port, help="listen port; overrides server.port")
     parser.add_argument(
-        "--check", action="store_true", help="check the configuration, say what would be served"
+        "--check", action="store_true", help="validate the configuration, list the models and exit"
     )
     parser.set_defaults(command=None)
-    _add_tune(parser.add_subparsers(title="instead of serving", dest="command"))
+    _add_tune(parser.add_subparsers(title="commands", dest="command"))
     parser.add_argument("--version", action="version", version=f"ovapi {__version__}")
     return parser
 
@@ -69,27 +70,32 @@ def _port(text: str) -> int:
 def _add_tune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "tune",
-        help="measure which properties serve a model best on this machine",
-        description="Measure which of OpenVINO's properties serve a model best on this machine, "
-        "and write a profile that the server then uses. Nothing else should run meanwhile.",
+        help="find the fastest settings for a model on this machine",
+        description="Measure which OpenVINO properties serve a model best on this machine and save "
+        "them as a profile, which the server then uses. Run it on an idle machine.",
     )
-    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="the YAML file")
-    parser.add_argument("--model", required=True, help="the model's name")
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="configuration file")
+    parser.add_argument("--model", required=True, help="name of the model")
     parser.add_argument(
         "--objective",
         choices=profile.OBJECTIVES,
         default="balanced",
-        help="latency: one stream; throughput: eight; prefill: prompts; default: all together",
+        help="latency: one stream; throughput: eight streams; prefill: prompts; "
+        "balanced (default): all of them",
     )
     parser.add_argument(
-        "--budget", type=float, default=300, metavar="SECONDS", help="default: %(default)s"
+        "--budget",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="time limit (default: %(default)s)",
     )
     parser.add_argument(
         "--agreement",
         type=float,
         default=0.9,
         metavar="SHARE",
-        help="of tokens that must be as by default, under greedy decoding; default: %(default)s",
+        help="share of greedy tokens that must match those of the defaults (default: %(default)s)",
     )
 
 
@@ -113,7 +119,7 @@ def _check(config: Config) -> int:
     """Print what would be served where; 2 if a model is not there."""
     print(f"listen on http://{config.server.host}:{config.server.port}")
     if config.memory_budget is not None:
-        print(f"models may take {config.memory_budget / MIB:.0f} MiB together")
+        print(f"memory budget: {config.memory_budget / MIB:.0f} MiB")
     problems = [_check_model(config, model) for model in config.models]
     if not config.models:
         print("no models")
@@ -122,7 +128,7 @@ def _check(config: Config) -> int:
 
 def _check_model(config: Config, model: ModelConfig) -> bool:
     exists = (model.path / MODEL_FILE).is_file()
-    rest = _residence(config, model) if exists else f": {model.path} has no {MODEL_FILE}"
+    rest = _lifecycle(config, model) if exists else f": {model.path} has no {MODEL_FILE}"
     print(f"model {model.name} on {model.device} ({model.engine} engine){rest}")
     choice = profile.choose(config, model)
     for reason in choice.ignored:
@@ -131,18 +137,20 @@ def _check_model(config: Config, model: ModelConfig) -> bool:
     return not exists
 
 
-def _residence(config: Config, model: ModelConfig) -> str:
+def _lifecycle(config: Config, model: ModelConfig) -> str:
     """When it is in memory and, if that is limited, what it takes."""
-    from ovapi.engine.memory_estimate import footprint
+    from ovapi.engine.memory_estimate import estimate_memory
     from ovapi.serving.model_manager import engine_spec
 
-    when = "loads at the start" if model.load == "eager" else "loads at the first request"
-    stays = "stays" if model.keep_alive is None else f"stays for {model.keep_alive:g} s after use"
+    when = "loads at startup" if model.load == "eager" else "loads on the first request"
+    stays = (
+        "stays loaded" if model.keep_alive is None else f"unloads after {model.keep_alive:g} s idle"
+    )
     if config.memory_budget is None:
         return f", {when}, {stays}"
-    size = footprint(engine_spec(config, model))
-    warning = ", MORE THAN ALL MAY" if size > config.memory_budget else ""
-    return f", {when}, {stays}, takes about {size / MIB:.0f} MiB{warning}"
+    size = estimate_memory(engine_spec(config, model))
+    warning = ", EXCEEDS THE MEMORY BUDGET" if size > config.memory_budget else ""
+    return f", {when}, {stays}, needs about {size / MIB:.0f} MiB{warning}"
 
 
 def _serve(config: Config, read: Callable[[], Config]) -> int:

@@ -24,7 +24,7 @@ from ovapi.api.system.metrics import MetricsPage
 from ovapi.api.system.ready import Ready
 from ovapi.config.settings import Config
 from ovapi.http.access_log import log_access, refusal_of, status_of
-from ovapi.http.context import Services
+from ovapi.http.context import Context
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.handler import VERBS
 from ovapi.http.origin import OriginPolicy
@@ -63,7 +63,7 @@ ROUTES = [
 class Application(tornado.web.Application):
     """The HTTP side of one server; it owns nothing that must be closed.
 
-    Serve it with an `ovapi.http.server.HttpServer`. The handlers keep `server.max_body_bytes`
+    Serve it with a `LimitedHTTPServer`. The handlers keep `server.max_body_bytes`
     themselves, to answer 413.
     """
 
@@ -80,14 +80,14 @@ class Application(tornado.web.Application):
             self.metrics.watch(model)
         origins = _origins(config)
         limits = Limits(config.limits)
-        self.services = Services(config, registry, schemas, executor, origins, self.metrics, limits)
+        self.context = Context(config, registry, schemas, executor, origins, self.metrics, limits)
         self._routes = route_names()
         self.tracing = tracing
         super().__init__(
             ROUTES,
             default_handler_class=UnknownPath,
             log_function=self._request_ended,
-            services=self.services,
+            context=self.context,
         )
 
     def _request_ended(self, handler: RequestHandler) -> None:
@@ -106,21 +106,21 @@ class Application(tornado.web.Application):
 
     def configure(self, config: Config) -> None:
         """Treat all requests from now on by `config`; those in hand go on."""
-        self.services.config = config
-        self.services.origins = _origins(config)
-        self.services.limits.config = config.limits
+        self.context.config = config
+        self.context.origins = _origins(config)
+        self.context.limits.config = config.limits
 
     def drain(self, on_idle: Callable[[], None]) -> None:
         """Refuse new requests with 503; `on_idle` is called once none is in hand any more."""
-        self.services.draining = True
-        self.services.on_idle = on_idle
+        self.context.draining = True
+        self.context.on_idle = on_idle
         if not self.active:
             on_idle()
 
     @property
     def active(self) -> int:
         """Requests in hand, from their headers to the last byte of their answer."""
-        return self.services.active
+        return self.context.active
 
 
 def _origins(config: Config) -> OriginPolicy:

@@ -28,13 +28,13 @@ from ovapi.config.settings import FIRST_SOCKET, Config, ModelConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
 from ovapi.http.origin import is_loopback
-from ovapi.http.server import HttpServer
+from ovapi.http.server import LimitedHTTPServer
 from ovapi.http.tracing import Tracing
 from ovapi.serving.event_stream import Bridge
 from ovapi.serving.loop_lag import LoopLag
-from ovapi.serving.model_manager import Fleet
+from ovapi.serving.model_manager import ModelManager
 from ovapi.systemd.notify import Notifier
-from ovapi.systemd.watchdog import Service
+from ovapi.systemd.watchdog import SystemdWatchdog
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.server")
@@ -59,14 +59,14 @@ class Server:
         self._reload_lock = asyncio.Lock()
         # For requests, and for the engines that run in this process.
         self.executor = ThreadPoolExecutor(2 * len(config.models) + 16, "ovapi")
-        self.fleet = Fleet(config, self.executor, Bridge(IOLoop.current()).post)
-        self.fleet.on_change = self._model_changed
-        registry = self.fleet.registry
+        self.manager = ModelManager(config, self.executor, Bridge(IOLoop.current()).post)
+        self.manager.on_change = self._model_changed
+        registry = self.manager.registry
         tracing = Tracing(config.tracing) if config.tracing is not None else None
         self.app = Application(config, registry, Schemas(), self.executor, tracing)
         self._lag = LoopLag(self.app.metrics.loop_lag)
-        watchdog = config.service.watchdog_seconds
-        self.service = Service(Notifier(config.service.notify), registry, watchdog)
+        watchdog = config.systemd.watchdog_seconds
+        self.systemd = SystemdWatchdog(Notifier(config.systemd.notify), registry, watchdog)
         self.http = self._http_server()
         self._stop = asyncio.Event()
         # Nothing more to wait for: no request is in hand, or a second signal has come.
@@ -74,12 +74,12 @@ class Server:
 
     def _model_changed(self, entry: ModelConfig, state: EngineState) -> None:
         self.app.metrics.engine_state(entry.name, state)
-        self.service.changed()
+        self.systemd.changed()
 
-    def _http_server(self) -> HttpServer:
+    def _http_server(self) -> LimitedHTTPServer:
         limits = self.config.server
         context = _ssl_context(limits.tls) if limits.tls else None
-        return HttpServer(self.app, limits, self.app.metrics.refused, context)
+        return LimitedHTTPServer(self.app, limits, self.app.metrics.refused, context)
 
     async def run(self) -> None:
         """Serve until a signal, then drain and stop. Raises OSError if the port is taken."""
@@ -89,15 +89,15 @@ class Server:
         self._handle_signals()
         self._lag.start()
         self._announce()
-        self.fleet.start()
-        self.service.opened()
+        self.manager.start()
+        self.systemd.opened()
         await self._stop.wait()
         await self._drain()
         await self._shut_down()
 
     def _sockets(self) -> list[socket.socket]:
         """Those that systemd has opened for us, or our own."""
-        passed = self.config.service.sockets
+        passed = self.config.systemd.sockets
         if not passed:
             server = self.config.server
             return bind_sockets(server.port, server.host, backlog=BACKLOG)
@@ -132,7 +132,7 @@ class Server:
                 new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
             except ConfigError as error:
                 found = "; ".join(str(error).splitlines())
-                log.error("the configuration stays as it is, for the file is wrong: %s", found)
+                log.error("reload failed, keeping the current configuration: %s", found)
                 return
             if not self._stop.is_set():
                 self._take_over(new)
@@ -140,13 +140,13 @@ class Server:
     def _take_over(self, new: Config) -> None:
         reload = merge(self.config, new)
         self.config = reload.config
-        self.fleet.take_over(self.config, self.app.metrics)
+        self.manager.take_over(self.config, self.app.metrics)
         self.app.configure(self.config)
         self.http.configure_limits(self.config.server)
         logging.getLogger().setLevel(self.config.logging.level)
-        log.info("the configuration has been read again; keys: %d", len(self.config.keys))
+        log.info("configuration reloaded; keys: %d", len(self.config.keys))
         for path in reload.left:
-            log.warning("%s has changed, which takes a restart", path)
+            log.warning("%s changed: restart the server to apply it", path)
 
     def _announce(self) -> None:
         host, port = self._host_and_port()
@@ -154,34 +154,34 @@ class Server:
         url = f"{'https' if self.config.server.tls else 'http'}://{shown}:{port}"
         log.info("ovapi %s listening on %s", __version__, url)
         if not self.config.keys and not is_loopback(host):
-            log.warning("ANYBODY WHO REACHES %s CAN USE THIS SERVER: no keys are configured", url)
-        log.info("what is here and how to use it: %s/", url)
+            log.warning("no API keys configured: anyone who can reach %s can use this server", url)
+        log.info("overview and documentation: %s/", url)
 
     def _host_and_port(self) -> tuple[str, int]:
         """Where it listens: of a socket of its own the configuration knows the host's name."""
         host, port = self.address[:2]
-        return (host if self.config.service.sockets else self.config.server.host), port
+        return (host if self.config.systemd.sockets else self.config.server.host), port
 
     async def _drain(self) -> None:
         self.app.drain(on_idle=self._over.set)
-        self.service.stopping(self.app.active)
-        if self.config.service.sockets:
+        self.systemd.stopping(self.app.active)
+        if self.config.systemd.sockets:
             self.http.stop()  # systemd holds the port: who connects now waits for our successor
         seconds = self.config.server.drain_seconds
-        log.info("stopping: %d requests in flight, up to %g s", self.app.active, seconds)
+        log.info("stopping: %d requests in flight, waiting up to %g s", self.app.active, seconds)
         try:
             async with asyncio.timeout(seconds):
                 await self._over.wait()
         except TimeoutError:
-            log.warning("%d requests did not end in time and are given up", self.app.active)
+            log.warning("%d requests did not finish in time, aborting them", self.app.active)
 
     async def _shut_down(self) -> None:
         self._lag.stop()
         self.http.stop()
-        await self.fleet.close()
+        await self.manager.close()
         await self.http.close_all_connections()
         self.executor.shutdown(wait=False, cancel_futures=True)
-        self.service.close()
+        self.systemd.close()
         if self.app.tracing is not None:
             await self.app.tracing.close()
         log.info("stopped")

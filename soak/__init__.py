@@ -3,8 +3,8 @@
 ``make soak`` runs it and prints a table. Everything happens on loopback and is bounded in time.
 
 case.py        what a case is, and the list of all
-arena.py       what a case has in hand: a server, a client, the reference answers
-observer.py    a process of its own that asks for answers and for `/health` throughout each case
+context.py     what a case has in hand: a server, a client, the reference answers
+probe.py       a process of its own that asks for answers and for `/health` throughout each case
 footprint.py   memory, file descriptors and slots, before and after
 campaign.py    runs cases and gathers their outcomes
 table.py       the outcomes as Markdown

@@ -7,10 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from soak.arena import Options
 from soak.campaign import Campaign, Outcome
 from soak.case import Case
 from soak.cases import ALL
+from soak.context import Options
 from soak.table import row, table
 
 

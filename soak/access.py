@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ovapi.api.docs.endpoints import ENDPOINTS
-from soak.arena import Arena, Ground, check_error, check_error_body, only_demo
 from soak.case import case
+from soak.context import SoakContext, SoakSettings, check_error, check_error_body, only_demo
 from tests.support.prompts import GREETING, LONG, chat
 from tests.support.raw import Raw, post
 from tests.support.server_process import DEMO, ROOT
@@ -43,46 +43,46 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [\w.-]+: .*|
 
 
 @case(26, "Every route and method without a key", alone=True, quick=True)
-async def without_key(ground: Ground) -> str:
-    async with ground.start(GUARDED, ready=False, env=ENVIRONMENT) as arena:
+async def without_key(settings: SoakSettings) -> str:
+    async with settings.start(GUARDED, ready=False, env=ENVIRONMENT) as context:
         paths = [re.sub(r"\{\w+\}", DEMO, endpoint.path) for endpoint in ENDPOINTS]
         count = 0
         for path in (*paths, "/nowhere", "/v1/nowhere", "/api/nowhere", "//", "/v1//models"):
             for method in METHODS:
-                response = await arena.client.request(method, path)
+                response = await context.client.request(method, path)
                 assert response.status_code == 401 or path in PUBLIC, (method, path)
                 count += 1
-        assert (await arena.client.get("/health")).status_code == 200
+        assert (await context.client.get("/health")).status_code == 200
         for name in NAMES:
             headers = {"Authorization": f"Bearer {KEYS['alice']}"}
             body = chat(GREETING, model=name)
-            check_error(await arena.client.post(CHAT, json=body, headers=headers), 400, 404)
+            check_error(await context.client.post(CHAT, json=body, headers=headers), 400, 404)
     return f"{count} of {count} refused but for the public {' and '.join(PUBLIC)}"
 
 
 @case(27, "Keys: compared as bytes and in constant time, never logged", alone=True)
-async def keys(ground: Ground) -> str:
-    async with ground.start(GUARDED, env=ENVIRONMENT) as arena:
+async def keys(settings: SoakSettings) -> str:
+    async with settings.start(GUARDED, env=ENVIRONMENT) as context:
         for scheme in ("Bearer", "bearer", "Basic"):
             for key in ("wrong", "schl\u00fcssel", "\U0001f511", "", "a" * 5000, KEYS["bob"][:-1]):
-                await _wrong_key(arena, scheme, key)
-        near, far = await _times(arena, KEYS["alice"][:-1] + "x"), await _times(arena, "x" * 26)
+                await _wrong_key(context, scheme, key)
+        near, far = await _times(context, KEYS["alice"][:-1] + "x"), await _times(context, "x" * 26)
         assert abs(near - far) < 0.25 * far
         for name, key in KEYS.items():
-            response = await arena.client.get("/v1/models", headers={"X-Api-Key": key})
+            response = await context.client.get("/v1/models", headers={"X-Api-Key": key})
             assert response.status_code == 200
-            assert name in arena.server.log
-            assert key not in arena.server.log
-        assert "schl" not in arena.server.log
+            assert name in context.server.log
+            assert key not in context.server.log
+        assert "schl" not in context.server.log
     return (
         f"a wrong key takes {1e6 * far:.0f} us, one that differs in its last letter "
         f"{1e6 * near:.0f} us (medians of 300)"
     )
 
 
-async def _wrong_key(arena: Arena, scheme: str, key: str) -> None:
+async def _wrong_key(context: SoakContext, scheme: str, key: str) -> None:
     """As bytes, which no HTTP library would send."""
-    async with arena.raw() as raw:
+    async with context.raw() as raw:
         head = f"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nAuthorization: {scheme} {key}\r\n"
         await raw.send(f"{head}X-Api-Key: {key}\r\n\r\n".encode())
         status, body = await raw.response()
@@ -90,9 +90,9 @@ async def _wrong_key(arena: Arena, scheme: str, key: str) -> None:
         check_error_body(body)
 
 
-async def _times(arena: Arena, key: str) -> float:
+async def _times(context: SoakContext, key: str) -> float:
     seconds = []
-    async with arena.raw() as raw:
+    async with context.raw() as raw:
         for _ in range(300):
             head = f"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {key}\r\n\r\n"
             start = time.perf_counter()
@@ -103,15 +103,15 @@ async def _times(arena: Arena, key: str) -> float:
 
 
 @case(1, "A key with a hundred requests beside one with a single one", alone=True)
-async def fairness(ground: Ground) -> str:
+async def fairness(settings: SoakSettings) -> str:
     """And a third, whose limits let two in at a time."""
     limits = {"keys": {"carol": {"concurrent": 2}}}
-    async with ground.start({**GUARDED, "limits": limits}, env=ENVIRONMENT) as arena:
+    async with settings.start({**GUARDED, "limits": limits}, env=ENVIRONMENT) as context:
 
         async def ask(name: str, text: str) -> tuple[int, float]:
             start = time.perf_counter()
             headers = {"X-Api-Key": KEYS[name]}
-            response = await arena.client.post(CHAT, json=chat(text), headers=headers)
+            response = await context.client.post(CHAT, json=chat(text), headers=headers)
             if response.status_code != 200:
                 check_error(response, 429)
                 assert int(response.headers["Retry-After"]) > 0
@@ -134,13 +134,13 @@ async def fairness(ground: Ground) -> str:
 
 
 @case(28, "A foreign Host or Origin", quick=True)
-async def foreign(arena: Arena) -> str:
+async def foreign(context: SoakContext) -> str:
     hosts = ("evil.example", "127.0.0.1.evil.example", "evil.example:8000", "0x7f000001", "[::2]")
     for host in hosts:
-        check_error(await arena.client.get("/v1/models", headers={"Host": host}), 403)
+        check_error(await context.client.get("/v1/models", headers={"Host": host}), 403)
     for origin in (FOREIGN, "null", "http://localhost:1", "http://127.0.0.1.evil.example"):
         # what a page's form or script can send without asking first
-        response = await arena.client.post(
+        response = await context.client.post(
             CHAT,
             content=b'{"messages": [{"role": "user", "content": "Count to 100."}]}',
             headers={"Origin": origin, "Content-Type": "text/plain"},
@@ -148,26 +148,26 @@ async def foreign(arena: Arena) -> str:
         check_error(response, 403)
         assert "Access-Control-Allow-Origin" not in response.headers
         headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
-        check_error(await arena.client.options(CHAT, headers=headers), 403)
+        check_error(await context.client.options(CHAT, headers=headers), 403)
     return f"{len(hosts)} hosts and 4 origins refused; no preflight allowed"
 
 
 @case(29, "Names of models that are paths", quick=True)
-async def paths(arena: Arena) -> str:
+async def paths(context: SoakContext) -> str:
     models = ROOT / "models"
     folders = [models, *(file for file in models.rglob("*") if file.is_dir())]
     with watched(folders) as opened:
         for name in NAMES:
-            check_error(await arena.client.post(CHAT, json=chat(GREETING, model=name)), 404)
-            response = await arena.client.post("/api/show", json={"model": name})
+            check_error(await context.client.post(CHAT, json=chat(GREETING, model=name)), 404)
+            response = await context.client.post("/api/show", json={"model": name})
             assert response.status_code == 404, response.text
         for path in ("../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "..%2f..", "%00", "/etc/passwd"):
-            async with arena.raw() as raw:
+            async with context.raw() as raw:
                 head = f"GET /v1/models/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 await raw.send(head.encode())
                 status, body = await raw.response()
             assert status == 404, body
-        nul = await arena.client.post(CHAT, json=chat(GREETING, model="ovapi-demo\0"))
+        nul = await context.client.post(CHAT, json=chat(GREETING, model="ovapi-demo\0"))
         check_error(nul, 400)
         touched = opened()
     assert not touched, touched
@@ -198,21 +198,21 @@ def watched(folders: Iterable[Path]) -> Iterator[Callable[[], list[str]]]:
 
 
 @case(30, "Control characters in names, headers and prompts", quick=True)
-async def control_characters(arena: Arena) -> str:
-    start = len(arena.server.log)
-    await arena.client.post(CHAT, json=chat(NASTY, model=NASTY))
-    await arena.client.post(CHAT, json=chat(NASTY, **{NASTY: 1}))
-    await arena.client.post("/api/show", json={"model": NASTY})
-    assert (await arena.client.post(CHAT, json=chat(NASTY, max_tokens=2))).status_code == 200
+async def control_characters(context: SoakContext) -> str:
+    start = len(context.server.log)
+    await context.client.post(CHAT, json=chat(NASTY, model=NASTY))
+    await context.client.post(CHAT, json=chat(NASTY, **{NASTY: 1}))
+    await context.client.post("/api/show", json={"model": NASTY})
+    assert (await context.client.post(CHAT, json=chat(NASTY, max_tokens=2))).status_code == 200
     for header in (b"X-Request-ID", b"User-Agent", b"Referer", b"X-Forwarded-For"):
-        async with arena.raw() as raw:
+        async with context.raw() as raw:
             value = b"a\x1b[31m\xc2\x9b\x85forged"
             await raw.send(FORGED + header + b": " + value + b"\r\n\r\n")
             await _end(raw)
-    async with arena.raw() as raw:
+    async with context.raw() as raw:
         await raw.send(post(chat(GREETING), path="/\x1b[2J\x85x"))
         await _end(raw)
-    log = arena.server.log[start:]
+    log = context.server.log[start:]
     lines = log.split("\n")
     strange = [line for line in lines if line and not LOG_LINE.fullmatch(line)]
     assert not strange, strange[0]
@@ -228,13 +228,13 @@ async def _end(raw: Raw) -> None:
 
 
 @case(35, "Prefix caching tells one client of another's prompt", config=only_demo())
-async def prefix_timing(arena: Arena) -> str:
+async def prefix_timing(context: SoakContext) -> str:
     """It does, and the README says so; the figures show by how much."""
     prompt = "This is a secret beginning. " * 100
     seconds = []
     for text in (prompt, prompt):
         start = time.perf_counter()
-        response = await arena.client.post(CHAT, json=chat(text, max_tokens=1))
+        response = await context.client.post(CHAT, json=chat(text, max_tokens=1))
         seconds.append(time.perf_counter() - start)
         assert response.status_code == 200, response.text
     readme = " ".join((ROOT / "README.md").read_text().split())

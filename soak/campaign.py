@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soak.arena import Arena, Ground, Options, started
 from soak.case import Case, NotApplicable
-from soak.footprint import Footprint
-from soak.observer import Observer, Period
+from soak.context import Options, SoakContext, SoakSettings, started
+from soak.estimate_memory import Footprint
+from soak.probe import Period, Probe
 from tests.support.prompts import LONG, SURE, chat
 from tests.support.server_process import ServerProcess
 from tests.support.talk import client_of, text_of
@@ -45,7 +45,7 @@ class Stage:
     """A running server with its observer."""
 
     server: ServerProcess
-    observer: Observer
+    probe: Probe
 
 
 class Campaign:
@@ -80,8 +80,8 @@ class Campaign:
     async def _run(self, outcome: Outcome) -> None:
         case = outcome.case
         if case.alone:
-            ground = Ground(await self._known_references(), self._options)
-            outcome.figures = await case.run(ground)
+            settings = SoakSettings(await self._known_references(), self._options)
+            outcome.figures = await case.run(settings)
         elif case.config is None:
             await self._run_watched(outcome, await self._shared_stage())
         else:
@@ -104,22 +104,22 @@ class Campaign:
         with started(config) as server:
             answers = await ask_for_references(server.url)
             self._references = self._references or answers
-            observer = await Observer.start(server.url)
+            probe = await Probe.start(server.url)
             try:
-                yield Stage(server, observer)
+                yield Stage(server, probe)
             finally:
-                await observer.close()
+                await probe.close()
 
     async def _run_watched(self, outcome: Outcome, stage: Stage) -> None:
         server = stage.server
         outcome.before = Footprint.of(server)
-        await stage.observer.begin()
+        await stage.probe.begin()
         try:
             async with client_of(server.url) as client:
-                arena = Arena(self._references, self._options, server, client)
-                outcome.figures = await outcome.case.run(arena)
+                context = SoakContext(self._references, self._options, server, client)
+                outcome.figures = await outcome.case.run(context)
         finally:
-            outcome.period = await stage.observer.end()
+            outcome.period = await stage.probe.end()
         check_period(outcome.period)
         outcome.after = await settled(server, outcome.before)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Run = Callable[[Any], Awaitable[str]]
-"""Takes an Arena, or a Ground if it is `alone`; returns the figures worth showing.
+"""Takes a SoakContext, or SoakSettings if it is `alone`; returns the figures worth showing.
 
 Raises AssertionError if the server fails the case.
 """

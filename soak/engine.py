@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from soak.arena import Arena, Ground, check_error
 from soak.case import case
-from soak.footprint import Footprint
+from soak.context import SoakContext, SoakSettings, check_error
+from soak.estimate_memory import Footprint
 from tests.support.prompts import GREETING, LONG, chat
 from tests.support.server_process import DEMO, ROOT
 from tests.support.talk import CHAT
@@ -57,14 +57,14 @@ ODD_COMPLETIONS: list[tuple[str, dict[str, Any]]] = [
 
 
 @case(31, "What breaks the pipeline is refused", quick=True)
-async def failures(arena: Arena) -> str:
+async def failures(context: SoakContext) -> str:
     slowest = 0.0
     bodies = [(CHAT, name, chat(GREETING, **odd)) for name, odd in ODD]
     bodies += [("/v1/completions", name, body) for name, body in ODD_COMPLETIONS]
     bodies += [(CHAT, next(iter(odd)), chat(GREETING, **odd)) for odd in GRAMMARS]
     for path, param, body in bodies:
         start = time.perf_counter()
-        response = await arena.client.post(
+        response = await context.client.post(
             path, content=json.dumps(body), headers={"Content-Type": "application/json"}
         )
         slowest = max(slowest, time.perf_counter() - start)
@@ -76,21 +76,21 @@ async def failures(arena: Arena) -> str:
 
 
 @case(31, "Two requests of one id, and a crowd of wide ones", quick=True)
-async def same_id(arena: Arena) -> str:
+async def same_id(context: SoakContext) -> str:
     headers = {"X-Request-ID": "the-same"}
     bodies = [chat(GREETING), chat(GREETING), chat(LONG, n=4), chat(LONG, best_of=4)]
-    posts = [arena.client.post(CHAT, json=body, headers=headers) for body in bodies]
+    posts = [context.client.post(CHAT, json=body, headers=headers) for body in bodies]
     answers = await asyncio.gather(*posts)
     assert [answer.status_code for answer in answers] == [200] * 4, [a.text for a in answers]
     texts = [choice["message"]["content"] for a in answers for choice in a.json()["choices"]]
-    assert texts[0] == texts[1] == arena.references[GREETING]
+    assert texts[0] == texts[1] == context.references[GREETING]
     return f"{len(texts)} choices whole"
 
 
 @case(32, "10,000 different schemas")
-async def schemas(arena: Arena) -> str:
+async def schemas(context: SoakContext) -> str:
     """As far as there are schemas: they are refused, and must leave nothing behind either."""
-    before = Footprint.of(arena.server)
+    before = Footprint.of(context.server)
     gate = asyncio.Semaphore(16)
 
     async def ask(number: int) -> None:
@@ -98,17 +98,17 @@ async def schemas(arena: Arena) -> str:
         form = {"type": "json_schema", "json_schema": {"name": f"s{number}", "schema": schema}}
         async with gate:
             body = chat(GREETING, response_format=form)
-            check_error(await arena.client.post(CHAT, json=body), 400)
+            check_error(await context.client.post(CHAT, json=body), 400)
 
     await asyncio.gather(*(ask(number) for number in range(SCHEMAS)))
-    after = Footprint.of(arena.server)
+    after = Footprint.of(context.server)
     grown = f"{after.server - before.server:+.1f} and {after.engines - before.engines:+.1f} MiB"
     return f"all refused by name, as there is no structured output; server and engine: {grown}"
 
 
 @case(33, "Special tokens in what users and tools say", quick=True)
-async def forged_roles(arena: Arena) -> str:
-    specials = {(await _tokens(arena, prompt=text))[0] for text in MARKERS}
+async def forged_roles(context: SoakContext) -> str:
+    specials = {(await _tokens(context, prompt=text))[0] for text in MARKERS}
     conversations = [
         lambda text: [{"role": "user", "content": text}],
         lambda text: [{"role": "system", "content": text}, {"role": "user", "content": "a"}],
@@ -128,14 +128,14 @@ async def forged_roles(arena: Arena) -> str:
     for conversation in conversations:
         counts = []
         for text in ("harmless", CONTROL, CONTROL * 20):
-            ids = await _tokens(arena, messages=conversation(text))
+            ids = await _tokens(context, messages=conversation(text))
             counts.append(sum(token in specials for token in ids))
         assert len(set(counts)) == 1, counts
     return f"{len(conversations)} conversations have no control token more than harmless ones"
 
 
-async def _tokens(arena: Arena, **body: Any) -> list[int]:
-    response = await arena.client.post("/tokenize", json=body)
+async def _tokens(context: SoakContext, **body: Any) -> list[int]:
+    response = await context.client.post("/tokenize", json=body)
     assert response.status_code == 200, response.text
     ids: list[int] = response.json()["tokens"]
     return ids
@@ -175,22 +175,22 @@ def _same_disk(one: Path, other: Path) -> bool:
 
 
 @case(34, "A template that loops for ever, grows or raises", alone=True)
-async def templates(ground: Ground) -> str:
+async def templates(settings: SoakSettings) -> str:
     figures = []
     with with_template(BAD_TEMPLATE) as model:
         config = {"models": [{"name": "odd", "path": str(model), "aliases": ["x"]}]}
-        async with ground.start({**config, "models_dir": "none"}, ready=False) as arena:
-            await asyncio.to_thread(arena.server.wait_ready, "odd")
+        async with settings.start({**config, "models_dir": "none"}, ready=False) as context:
+            await asyncio.to_thread(context.server.wait_ready, "odd")
             for text in ("raise", "fail", "loop", "grow", "power", "recurse"):
-                beside = asyncio.create_task(arena.check_answer(LONG))
+                beside = asyncio.create_task(context.check_answer(LONG))
                 await asyncio.sleep(0.2)
                 start = time.perf_counter()
-                response = await arena.client.post(CHAT, json=chat(text))
+                response = await context.client.post(CHAT, json=chat(text))
                 seconds = time.perf_counter() - start
                 check_error(response, 400, 500)
                 assert seconds < TEMPLATE_SECONDS, f"{text} took {seconds:.1f} s"
                 await beside
                 figures.append(f"{text} {response.status_code} in {1000 * seconds:.0f} ms")
-            assert "died" not in arena.server.log
-            assert "silent" not in arena.server.log
+            assert "died" not in context.server.log
+            assert "silent" not in context.server.log
     return ", ".join(figures)

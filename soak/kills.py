@@ -10,8 +10,8 @@ import time
 
 import psutil
 
-from soak.arena import Arena, check_error, only_demo
 from soak.case import case
+from soak.context import SoakContext, check_error, only_demo
 from tests.support.load import LONG_PROMPT
 from tests.support.prompts import LONG, SURE, chat
 from tests.support.talk import CHAT, deltas
@@ -21,10 +21,10 @@ STALL_SECONDS = 2
 RESTART_SECONDS = 120
 
 
-async def _kill(arena: Arena, number: int = signal.SIGKILL) -> None:
+async def _kill(context: SoakContext, number: int = signal.SIGKILL) -> None:
     """Send a signal to the engine, once there is one."""
     deadline = time.monotonic() + RESTART_SECONDS
-    while (engine := arena.engine()) is None:
+    while (engine := context.engine()) is None:
         assert time.monotonic() < deadline, "no engine has come back"
         await asyncio.sleep(0.01)
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -33,27 +33,27 @@ async def _kill(arena: Arena, number: int = signal.SIGKILL) -> None:
             await asyncio.to_thread(engine.wait, 10)
 
 
-async def _ready(arena: Arena) -> None:
-    await asyncio.to_thread(arena.server.wait_ready, seconds=RESTART_SECONDS)
+async def _ready(context: SoakContext) -> None:
+    await asyncio.to_thread(context.server.wait_ready, seconds=RESTART_SECONDS)
 
 
 @case(9, "SIGKILLs of the engine at random moments under 16 greedy streams")
-async def kills(arena: Arena) -> str:
+async def kills(context: SoakContext) -> str:
     """Each comes once all streams have gone on after the one before: see the next case but one."""
     dice = random.Random(9)
-    restarts, replayed = await _restarts(arena)
-    streams = Streams(arena)
+    restarts, replayed = await _restarts(context)
+    streams = Streams(context)
     start = time.monotonic()
-    for _ in range(arena.options.kills):
+    for _ in range(context.options.kills):
         await streams.all_move()
         await asyncio.sleep(dice.uniform(0, 1))
-        await _kill(arena)
+        await _kill(context)
     answers = await streams.end()
     seconds = time.monotonic() - start
-    after, replayed_after = await _restarts(arena)
-    assert after - restarts >= arena.options.kills
+    after, replayed_after = await _restarts(context)
+    assert after - restarts >= context.options.kills
     return (
-        f"{arena.options.kills} kills in {seconds:.0f} s: {answers} streams whole, each equal to "
+        f"{context.options.kills} kills in {seconds:.0f} s: {answers} streams whole, each equal to "
         f"its reference; {replayed_after - replayed:.0f} were taken up again"
     )
 
@@ -61,8 +61,8 @@ async def kills(arena: Arena) -> str:
 class Streams:
     """So many at a time, one after the other, each checked against its reference."""
 
-    def __init__(self, arena: Arena) -> None:
-        self._arena = arena
+    def __init__(self, context: SoakContext) -> None:
+        self._arena = context
         self._moved: set[int] = set()
         self._over = False
         self._tasks = [asyncio.create_task(self._keep_asking(one)) for one in range(STREAMS)]
@@ -99,33 +99,33 @@ class Streams:
         assert text == self._arena.references[prompt], f"{prompt!r} was answered with {text!r}"
 
 
-async def _restarts(arena: Arena) -> tuple[float, float]:
+async def _restarts(context: SoakContext) -> tuple[float, float]:
     return (
-        await arena.metric("ovapi_engine_restarts_total"),
-        await arena.metric("ovapi_requests_replayed_total"),
+        await context.metric("ovapi_engine_restarts_total"),
+        await context.metric("ovapi_requests_replayed_total"),
     )
 
 
 @case(9, "SIGSEGV of the engine in mid-stream")
-async def crash(arena: Arena) -> str:
-    asking = asyncio.create_task(arena.check_answers(STREAMS, [LONG]))
+async def crash(context: SoakContext) -> str:
+    asking = asyncio.create_task(context.check_answers(STREAMS, [LONG]))
     await asyncio.sleep(0.2)
     start = time.monotonic()
-    await _kill(arena, signal.SIGSEGV)
+    await _kill(context, signal.SIGSEGV)
     await asking
     return f"{STREAMS} streams whole, {time.monotonic() - start:.1f} s after the crash"
 
 
 @case(9, "A request that is there at two crashes", config=only_demo(max_batched_tokens=16))
-async def suspect(arena: Arena) -> str:
+async def suspect(context: SoakContext) -> str:
     """Its prompt takes so long that it never gets a token; the neighbour does and goes on."""
-    asking = asyncio.create_task(arena.client.post(CHAT, json=chat(LONG_PROMPT, max_tokens=5)))
+    asking = asyncio.create_task(context.client.post(CHAT, json=chat(LONG_PROMPT, max_tokens=5)))
     crashes = 0
     while not asking.done() and crashes < 6:
-        await _ready(arena)
+        await _ready(context)
         await asyncio.sleep(0.4)
         if not asking.done():
-            await _kill(arena)
+            await _kill(context)
             crashes += 1
     response = await asking
     check_error(response, 500)
@@ -133,13 +133,13 @@ async def suspect(arena: Arena) -> str:
 
 
 @case(10, "SIGSTOP of the engine", config=only_demo(stall_seconds=STALL_SECONDS))
-async def stop(arena: Arena) -> str:
-    asking = asyncio.create_task(arena.check_answers(STREAMS, [LONG]))
+async def stop(context: SoakContext) -> str:
+    asking = asyncio.create_task(context.check_answers(STREAMS, [LONG]))
     await asyncio.sleep(0.2)
     start = time.monotonic()
-    await _kill(arena, signal.SIGSTOP)
+    await _kill(context, signal.SIGSTOP)
     await asking
-    assert "silent for" in arena.server.log
+    assert "silent for" in context.server.log
     return (
         f"{STREAMS} streams whole, {time.monotonic() - start:.1f} s after the stop "
         f"(stall_seconds: {STALL_SECONDS})"

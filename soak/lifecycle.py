@@ -8,8 +8,8 @@ import time
 
 import psutil
 
-from soak.arena import Arena, Ground
 from soak.case import case
+from soak.context import SoakContext, SoakSettings
 from tests.support.load import LONG_PROMPT
 from tests.support.prompts import GREETING, LONG, SURE, chat
 from tests.support.talk import CHAT, deltas, text_of
@@ -17,12 +17,12 @@ from tests.support.talk import CHAT, deltas, text_of
 STREAMS = 16
 
 
-async def _begun(arena: Arena, prompt: str) -> tuple[asyncio.Task[str], asyncio.Event]:
+async def _begun(context: SoakContext, prompt: str) -> tuple[asyncio.Task[str], asyncio.Event]:
     first = asyncio.Event()
 
     async def whole() -> str:
         text = ""
-        async for part in deltas(arena.client, chat(prompt)):
+        async for part in deltas(context.client, chat(prompt)):
             text += part
             first.set()
         return text
@@ -31,41 +31,41 @@ async def _begun(arena: Arena, prompt: str) -> tuple[asyncio.Task[str], asyncio.
 
 
 @case(7, "SIGTERM under load", alone=True)
-async def sigterm(ground: Ground) -> str:
-    async with ground.start() as arena:
-        begun = [await _begun(arena, SURE[n % len(SURE)]) for n in range(STREAMS)]
+async def sigterm(settings: SoakSettings) -> str:
+    async with settings.start() as context:
+        begun = [await _begun(context, SURE[n % len(SURE)]) for n in range(STREAMS)]
         await asyncio.gather(*(first.wait() for _, first in begun[:1]))
-        late = asyncio.create_task(text_of(arena.client, chat(LONG)))
+        late = asyncio.create_task(text_of(context.client, chat(LONG)))
         await asyncio.sleep(0.05)
-        children = arena.server.children()
+        children = context.server.children()
         start = time.monotonic()
-        arena.server.process.send_signal(signal.SIGTERM)
+        context.server.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.1)
-        assert (await arena.client.get("/ready")).status_code == 503
-        assert (await arena.client.post(CHAT, json=chat(GREETING))).status_code == 503
+        assert (await context.client.get("/ready")).status_code == 503
+        assert (await context.client.post(CHAT, json=chat(GREETING))).status_code == 503
         texts = [await task for task, _ in begun]
-        assert await late == arena.references[LONG]
-        status = await asyncio.to_thread(arena.server.process.wait, 30)
+        assert await late == context.references[LONG]
+        status = await asyncio.to_thread(context.server.process.wait, 30)
         seconds = time.monotonic() - start
     for n, text in enumerate(texts):
-        assert text == ground.references[SURE[n % len(SURE)]]
+        assert text == settings.references[SURE[n % len(SURE)]]
     assert status == 0
     assert not any(child.is_running() for child in children)
     return f"{STREAMS + 1} streams ended whole, exit 0 after {seconds:.1f} s"
 
 
 @case(7, "A second SIGTERM", alone=True)
-async def second_sigterm(ground: Ground) -> str:
-    async with ground.start() as arena:
+async def second_sigterm(settings: SoakSettings) -> str:
+    async with settings.start() as context:
         body = chat(LONG, max_tokens=3000, temperature=1, ignore_eos=True)
-        posts = [asyncio.create_task(arena.client.post(CHAT, json=body)) for _ in range(STREAMS)]
+        posts = [asyncio.create_task(context.client.post(CHAT, json=body)) for _ in range(STREAMS)]
         await asyncio.sleep(0.5)
-        arena.server.process.send_signal(signal.SIGTERM)
+        context.server.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.3)
-        assert arena.server.process.poll() is None
+        assert context.server.process.poll() is None
         start = time.monotonic()
-        arena.server.process.send_signal(signal.SIGTERM)
-        status = await asyncio.to_thread(arena.server.process.wait, 10)
+        context.server.process.send_signal(signal.SIGTERM)
+        status = await asyncio.to_thread(context.server.process.wait, 10)
         seconds = time.monotonic() - start
         await asyncio.gather(*posts, return_exceptions=True)
     assert status == 0
@@ -73,14 +73,14 @@ async def second_sigterm(ground: Ground) -> str:
 
 
 @case(8, "SIGKILL of the server", alone=True)
-async def sigkill(ground: Ground) -> str:
-    async with ground.start() as arena:
-        children = arena.server.children()
+async def sigkill(settings: SoakSettings) -> str:
+    async with settings.start() as context:
+        children = context.server.children()
         body = chat(LONG, max_tokens=3000, temperature=1)
-        posts = [asyncio.create_task(arena.client.post(CHAT, json=body)) for _ in range(STREAMS)]
+        posts = [asyncio.create_task(context.client.post(CHAT, json=body)) for _ in range(STREAMS)]
         await asyncio.sleep(0.5)
         start = time.monotonic()
-        arena.server.process.kill()
+        context.server.process.kill()
         while not all(map(_gone, children)):
             assert time.monotonic() - start < 10, "an engine outlives its server"
             await asyncio.sleep(0.01)
@@ -99,11 +99,11 @@ def _gone(process: psutil.Process) -> bool:
 
 
 @case(11, "Prefill of many thousand tokens")
-async def long_prefill(arena: Arena) -> str:
+async def long_prefill(context: SoakContext) -> str:
     prompts = [f"{n} {LONG_PROMPT}" for n in range(8)]
     start = time.monotonic()
     bodies = [chat(text, max_tokens=1) for text in prompts]
-    answers = await asyncio.gather(*(arena.client.post(CHAT, json=body) for body in bodies))
+    answers = await asyncio.gather(*(context.client.post(CHAT, json=body) for body in bodies))
     seconds = time.monotonic() - start
     assert all(answer.status_code == 200 for answer in answers)
     tokens = sum(answer.json()["usage"]["prompt_tokens"] for answer in answers)
@@ -111,17 +111,17 @@ async def long_prefill(arena: Arena) -> str:
 
 
 @case(11, "SIGTERM during prefill", alone=True)
-async def sigterm_in_prefill(ground: Ground) -> str:
-    async with ground.start({"server": {"drain_seconds": 1}}) as arena:
+async def sigterm_in_prefill(settings: SoakSettings) -> str:
+    async with settings.start({"server": {"drain_seconds": 1}}) as context:
         bodies = [chat(f"{n} {LONG_PROMPT}", max_tokens=500) for n in range(16)]
-        posts = [asyncio.create_task(arena.client.post(CHAT, json=body)) for body in bodies]
+        posts = [asyncio.create_task(context.client.post(CHAT, json=body)) for body in bodies]
         await asyncio.sleep(0.3)
         start = time.monotonic()
-        arena.server.process.send_signal(signal.SIGTERM)
-        while (await arena.client.get("/ready")).status_code != 503:
+        context.server.process.send_signal(signal.SIGTERM)
+        while (await context.client.get("/ready")).status_code != 503:
             assert time.monotonic() - start < 1, "still ready after a second"
         unready = time.monotonic() - start
-        status = await asyncio.to_thread(arena.server.process.wait, 10)
+        status = await asyncio.to_thread(context.server.process.wait, 10)
         seconds = time.monotonic() - start
         await asyncio.gather(*posts, return_exceptions=True)
     assert status == 0

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from soak.arena import Arena, check_error, only_demo
 from soak.case import case
-from soak.footprint import Footprint
+from soak.context import SoakContext, check_error, only_demo
+from soak.estimate_memory import Footprint
 from tests.support.driver import TOKEN_BYTES
 from tests.support.load import LONG_PROMPT
 from tests.support.prompts import GREETING, LONG, chat
@@ -20,7 +20,7 @@ from tests.support.server_process import DEMO, ROOT
 from tests.support.talk import CHAT, deltas
 
 IDLE_CONNECTIONS = 3000
-MOST_CONNECTIONS = 500
+MAX_CONNECTIONS = 500
 BODY_SECONDS = HEADER_SECONDS = 2
 WRITE_SECONDS = 10
 CACHE_TOKENS = 4096
@@ -29,10 +29,10 @@ EDGE = "one " * (CACHE_TOKENS // 2)
 
 
 @case(1, "A full queue refuses at once", config=only_demo(max_running=2, max_queued=4), quick=True)
-async def full_queue(arena: Arena) -> str:
+async def full_queue(context: SoakContext) -> str:
     async def ask() -> tuple[httpx.Response, float]:
         start = time.perf_counter()
-        response = await arena.client.post(CHAT, json=chat(LONG))
+        response = await context.client.post(CHAT, json=chat(LONG))
         return response, time.perf_counter() - start
 
     answers = await asyncio.gather(*(ask() for _ in range(40)))
@@ -47,17 +47,17 @@ async def full_queue(arena: Arena) -> str:
     return f"{len(refused)} of 40 refused, the slowest after {1000 * slowest:.0f} ms"
 
 
-@case(2, "Thousands of idle connections", config={"server": {"max_connections": MOST_CONNECTIONS}})
-async def idle_connections(arena: Arena) -> str:
+@case(2, "Thousands of idle connections", config={"server": {"max_connections": MAX_CONNECTIONS}})
+async def idle_connections(context: SoakContext) -> str:
     async with AsyncExitStack() as stack:
         opened = [
-            await stack.enter_async_context(connect(arena.port)) for _ in range(IDLE_CONNECTIONS)
+            await stack.enter_async_context(connect(context.port)) for _ in range(IDLE_CONNECTIONS)
         ]
         await asyncio.sleep(1)
-        held = Footprint.of(arena.server)
+        held = Footprint.of(context.server)
         answers = [await asyncio.wait_for(_alive(raw), 10) for raw in opened]
         capped = answers.count(False)
-        await arena.check_answer(GREETING)
+        await context.check_answer(GREETING)
     assert capped, f"all of {IDLE_CONNECTIONS} connections are held: {held.descriptors} descriptors"
     return f"{IDLE_CONNECTIONS} opened, {capped} turned away"
 
@@ -72,27 +72,27 @@ async def _alive(raw: Raw) -> bool:
 
 
 @case(3, "A client leaves while it is answered", quick=True)
-async def gone_in_stream(arena: Arena) -> str:
-    parts = deltas(arena.client, chat(LONG, n=1, max_tokens=2000, temperature=1, ignore_eos=True))
+async def gone_in_stream(context: SoakContext) -> str:
+    parts = deltas(context.client, chat(LONG, n=1, max_tokens=2000, temperature=1, ignore_eos=True))
     await anext(parts)
     await parts.aclose()
-    return f"its slot was free after {1000 * await arena.wait_for_slots(1, 1):.0f} ms"
+    return f"its slot was free after {1000 * await context.wait_for_slots(1, 1):.0f} ms"
 
 
 @case(3, "A client leaves while its prompt is read", quick=True)
-async def gone_in_prefill(arena: Arena) -> str:
-    await _ask_and_leave(arena, LONG_PROMPT, 0.1)
-    return f"its slot was free after {1000 * await arena.wait_for_slots(1, 1):.0f} ms"
+async def gone_in_prefill(context: SoakContext) -> str:
+    await _ask_and_leave(context, LONG_PROMPT, 0.1)
+    return f"its slot was free after {1000 * await context.wait_for_slots(1, 1):.0f} ms"
 
 
 @case(3, "A client leaves while it is queued", config=only_demo(max_running=1))
-async def gone_in_queue(arena: Arena) -> str:
-    await asyncio.gather(*(_ask_and_leave(arena, LONG, 0.3) for _ in range(20)))
-    return f"20 slots were free after {1000 * await arena.wait_for_slots(1, 1):.0f} ms"
+async def gone_in_queue(context: SoakContext) -> str:
+    await asyncio.gather(*(_ask_and_leave(context, LONG, 0.3) for _ in range(20)))
+    return f"20 slots were free after {1000 * await context.wait_for_slots(1, 1):.0f} ms"
 
 
-async def _ask_and_leave(arena: Arena, text: str, seconds: float) -> None:
-    async with arena.raw() as raw:
+async def _ask_and_leave(context: SoakContext, text: str, seconds: float) -> None:
+    async with context.raw() as raw:
         await raw.send(post(chat(text, max_tokens=500)))
         await asyncio.sleep(seconds)
 
@@ -102,41 +102,41 @@ async def _ask_and_leave(arena: Arena, text: str, seconds: float) -> None:
     "Hundreds leave a cache that is exhausted",
     config=only_demo(cache={"size": SMALL_CACHE}, max_running=64, max_queued=400),
 )
-async def disconnects_at_a_full_cache(arena: Arena) -> str:
+async def disconnects_at_a_full_cache(context: SoakContext) -> str:
     dice = random.Random(4)
     prompts = [f"{n} {EDGE[: dice.randrange(len(EDGE) // 2)]}" for n in range(300)]
-    await asyncio.gather(*(_ask_and_leave(arena, text, dice.uniform(0.1, 6)) for text in prompts))
-    await arena.wait_for_slots(1, 2)
-    whole = await _fill_the_cache(arena)
-    assert "silent" not in arena.server.log
-    assert "died" not in arena.server.log
+    await asyncio.gather(*(_ask_and_leave(context, text, dice.uniform(0.1, 6)) for text in prompts))
+    await context.wait_for_slots(1, 2)
+    whole = await _fill_the_cache(context)
+    assert "silent" not in context.server.log
+    assert "died" not in context.server.log
     return f"300 left; then one request took {whole} of {CACHE_TOKENS} tokens of cache"
 
 
-async def _fill_the_cache(arena: Arena) -> int:
+async def _fill_the_cache(context: SoakContext) -> int:
     """One request that needs nearly every block that there is; the tokens that it took."""
     body = {"prompt": EDGE, "max_tokens": 8, "temperature": 0, "ignore_eos": True}
-    usage = (await arena.client.post("/v1/completions", json=body)).json()["usage"]
+    usage = (await context.client.post("/v1/completions", json=body)).json()["usage"]
     room = CACHE_TOKENS - int(usage["prompt_tokens"])
     body["max_tokens"] = room - 64
-    response = await arena.client.post("/v1/completions", json=body)
+    response = await context.client.post("/v1/completions", json=body)
     assert response.status_code == 200, response.text
     return int(response.json()["usage"]["total_tokens"])
 
 
 @case(5, "Readers that stall", config={"server": {"write_timeout": WRITE_SECONDS}})
-async def stalled_readers(arena: Arena) -> str:
+async def stalled_readers(context: SoakContext) -> str:
     body = {"n": 8, "max_tokens": 3500, "temperature": 1, "ignore_eos": True, "stream": True}
-    before = Footprint.of(arena.server)
+    before = Footprint.of(context.server)
     start = time.monotonic()
     async with AsyncExitStack() as stack:
         for _ in range(2):
-            raw = await stack.enter_async_context(connect(arena.port, limit=1024))
+            raw = await stack.enter_async_context(connect(context.port, limit=1024))
             await raw.send(post(chat(LONG, **body)))
         most = 0.0
-        while arena.server.log.count("does not read") < 2:
+        while context.server.log.count("stopped reading") < 2:
             assert time.monotonic() - start < 180, "they were not dropped within 180 s"
-            most = max(most, Footprint.of(arena.server).server - before.server)
+            most = max(most, Footprint.of(context.server).server - before.server)
             await asyncio.sleep(0.5)
         spent = time.monotonic() - start
     assert most < 32, f"the server grew by {most:.0f} MiB"
@@ -144,16 +144,16 @@ async def stalled_readers(arena: Arena) -> str:
 
 
 @case(6, "A body that comes slowly", config={"server": {"body_timeout": BODY_SECONDS}})
-async def slow_body(arena: Arena) -> str:
-    async with arena.raw() as raw:
+async def slow_body(context: SoakContext) -> str:
+    async with context.raw() as raw:
         await raw.send(post(b"", Content_Length="1000"))
         seconds = await _dawdle(raw)
     return f"closed after {seconds:.1f} s, the limit is {BODY_SECONDS} s"
 
 
 @case(6, "Headers that come slowly", config={"server": {"header_timeout": HEADER_SECONDS}})
-async def slow_headers(arena: Arena) -> str:
-    async with arena.raw() as raw:
+async def slow_headers(context: SoakContext) -> str:
+    async with context.raw() as raw:
         await raw.send(b"GET /health HTTP/1.1\r\n")
         seconds = await _dawdle(raw, 30)
     return f"closed after {seconds:.1f} s, the limit is {HEADER_SECONDS} s"
@@ -182,15 +182,15 @@ TIGHT = {
 
 
 @case(13, "Prompts over the context or the cache", config={"models": [{"name": DEMO}, TIGHT]})
-async def too_long(arena: Arena) -> str:
+async def too_long(context: SoakContext) -> str:
     for model, words in ((DEMO, 5000), ("tight", 1500), (DEMO, 500_000)):
         body = chat("one " * words, model=model)
-        response = await arena.client.post(CHAT, json=body)
+        response = await context.client.post(CHAT, json=body)
         check_error(response, 400)
         assert response.json()["error"]["code"] == "context_length_exceeded"
-    over = await arena.client.post(CHAT, json=chat(GREETING, max_tokens=4096))
+    over = await context.client.post(CHAT, json=chat(GREETING, max_tokens=4096))
     check_error(over, 400, param="max_tokens")
     body = {"prompt": "one " * 900, "temperature": 0, "ignore_eos": True, "model": "tight"}
-    last = (await arena.client.post("/v1/completions", json=body)).json()
+    last = (await context.client.post("/v1/completions", json=body)).json()
     assert last["choices"][0]["finish_reason"] == "length"
     return f"refused; generation to the end of the room gave {last['usage']['total_tokens']} tokens"

@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from soak.arena import Ground, check_error
 from soak.case import NotApplicable, case
+from soak.context import SoakSettings, check_error
 from tests.support.prompts import GREETING, chat
 from tests.support.server_process import DEMO, ROOT
 from tests.support.talk import CHAT
@@ -41,23 +41,23 @@ def broken_models() -> Iterator[dict[str, Path]]:
 
 
 @case(12, "Models that are missing, truncated, wrong", alone=True)
-async def bad_models(ground: Ground) -> str:
+async def bad_models(settings: SoakSettings) -> str:
     with broken_models() as broken:
         entries: list[dict[str, Any]] = [{"name": DEMO}]
         entries += [{"name": name, "path": str(path)} for name, path in broken.items()]
-        async with ground.start({"models": entries}) as arena:
-            await arena.check_answer(GREETING)
+        async with settings.start({"models": entries}) as context:
+            await context.check_answer(GREETING)
             await asyncio.sleep(SETTLED_SECONDS)
-            models = (await arena.client.get("/health")).json()["models"]
-            log = arena.server.log
+            models = (await context.client.get("/health")).json()["models"]
+            log = context.server.log
             for name in broken:
                 assert models[name]["status"] == "failed", (name, models[name])
                 lines = [line for line in log.splitlines() if f"model {name} " in line]
                 assert len(lines) == 1, f"{len(lines)} lines about {name}"
-                refused = await arena.client.post(CHAT, json=chat(GREETING, model=name))
+                refused = await context.client.post(CHAT, json=chat(GREETING, model=name))
                 check_error(refused, 503)
-            await arena.check_answers(16)
-            assert (await arena.client.get("/ready")).status_code == 200
+            await context.check_answers(16)
+            assert (await context.client.get("/ready")).status_code == 200
             details = {models[name]["detail"] for name in broken}
     return f"{len(broken)} failed once each, one line each: {'; '.join(sorted(details))}"
 
@@ -85,48 +85,48 @@ def fill(folder: Path) -> None:
 
 
 @case(14, "A compile cache on a full disk", alone=True)
-async def full_cache(ground: Ground) -> str:
+async def full_cache(settings: SoakSettings) -> str:
     with small_disk() as folder:
         (folder / "cache").mkdir()
         fill(folder)
-        return await _with_cache(ground, folder / "cache")
+        return await _with_cache(settings, folder / "cache")
 
 
 @case(14, "A compile cache that cannot be written", alone=True)
-async def unwritable_cache(ground: Ground) -> str:
-    return await _with_cache(ground, Path("/proc/nowhere"))
+async def unwritable_cache(settings: SoakSettings) -> str:
+    return await _with_cache(settings, Path("/proc/nowhere"))
 
 
 @case(14, "A compile cache that is a file", alone=True)
-async def cache_is_a_file(ground: Ground) -> str:
+async def cache_is_a_file(settings: SoakSettings) -> str:
     with TemporaryDirectory(prefix="ovapi-soak-") as folder:
         file = Path(folder) / "cache"
         file.write_text("no folder")
-        return await _with_cache(ground, file)
+        return await _with_cache(settings, file)
 
 
-async def _with_cache(ground: Ground, folder: Path) -> str:
-    async with ground.start({"compile_cache": str(folder)}, ready=False) as arena:
+async def _with_cache(settings: SoakSettings, folder: Path) -> str:
+    async with settings.start({"compile_cache": str(folder)}, ready=False) as context:
 
         def settled() -> bool:
-            return bool(arena.server.health()["models"][DEMO]["status"] in ("ready", "failed"))
+            return bool(context.server.health()["models"][DEMO]["status"] in ("ready", "failed"))
 
-        await asyncio.to_thread(arena.server.wait_until, settled, 60)
-        model = arena.server.health()["models"][DEMO]
+        await asyncio.to_thread(context.server.wait_until, settled, 60)
+        model = context.server.health()["models"][DEMO]
         if model["status"] == "failed":
             return f"not served, and the reason is given: {model['detail']}"
-        await arena.check_answers(16)
-        warned = [line for line in arena.server.log.splitlines() if " WARNING " in line]
+        await context.check_answers(16)
+        warned = [line for line in context.server.log.splitlines() if " WARNING " in line]
     return "serves" + (f"; {warned[0].split(': ', 1)[1]}" if warned else "")
 
 
 @case(14, "A log on a full disk", alone=True)
-async def full_log(ground: Ground) -> str:
+async def full_log(settings: SoakSettings) -> str:
     with small_disk() as folder:
-        async with ground.start({"logging": {"level": "DEBUG"}}, folder=folder) as arena:
+        async with settings.start({"logging": {"level": "DEBUG"}}, folder=folder) as context:
             fill(folder)
-            await arena.check_answers(64)
-            size = len(arena.server.log)
-            await arena.check_answers(64)
-            assert len(arena.server.log) == size, "the disk was not full"
+            await context.check_answers(64)
+            size = len(context.server.log)
+            await context.check_answers(64)
+            assert len(context.server.log) == size, "the disk was not full"
     return f"serves, with the log cut off after {size} bytes"

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 
-from soak.arena import Arena, check_error
 from soak.case import case
+from soak.context import SoakContext, check_error
 from tests.http.test_malformed import BODIES, HELLO_TEXT, PARAMETERS
 from tests.support.talk import CHAT
 
@@ -32,61 +32,63 @@ NUMBERS = ["9" * 5000, str(2**63), "-1", "1e400", "-1e400", "NaN", "Infinity", "
 NUMERIC = ("temperature", "max_tokens", "seed", "top_p", "n")
 
 
-async def _refused(arena: Arena, bodies: Sequence[bytes], paths: Sequence[str] = (CHAT,)) -> str:
+async def _refused(
+    context: SoakContext, bodies: Sequence[bytes], paths: Sequence[str] = (CHAT,)
+) -> str:
     """Each is a 400; the figures."""
     slowest = 0.0
     for body in bodies:
         for path in paths:
             start = time.perf_counter()
-            response = await arena.client.post(path, content=body, headers=JSON)
+            response = await context.client.post(path, content=body, headers=JSON)
             slowest = max(slowest, time.perf_counter() - start)
             check_error(response, 400)
     return f"{len(bodies) * len(paths)} refused, the slowest after {1000 * slowest:.0f} ms"
 
 
 @case(16, "Truncated JSON, other roots, empty bodies", quick=True)
-async def broken_json(arena: Arena) -> str:
-    return await _refused(arena, [*TRUNCATED, *OTHER_ROOTS, *(body for body, _ in BODIES)])
+async def broken_json(context: SoakContext) -> str:
+    return await _refused(context, [*TRUNCATED, *OTHER_ROOTS, *(body for body, _ in BODIES)])
 
 
 @case(17, "Nesting of 100, 1,000 and 100,000, and of a whole body", quick=True)
-async def nesting(arena: Arena) -> str:
+async def nesting(context: SoakContext) -> str:
     bodies = [
         b'{"messages":' + opening * depth + b"1" + closing * depth + b"}"
         for depth in (65, 100, 1000, 100_000)
         for opening, closing in ((b"[", b"]"), (b'{"a":', b"}"))
     ]
-    return await _refused(arena, [*bodies, b"[" * 8_000_000, b'{"a":' * 1_000_000], PATHS[:2])
+    return await _refused(context, [*bodies, b"[" * 8_000_000, b'{"a":' * 1_000_000], PATHS[:2])
 
 
 @case(18, "Numbers that are none, or too large", quick=True)
-async def numbers(arena: Arena) -> str:
+async def numbers(context: SoakContext) -> str:
     bodies = [
         HELLO_TEXT.replace("{", f'{{"{name}": {number}, ', 1).encode()
         for name in NUMERIC
         for number in NUMBERS
     ]
-    return await _refused(arena, bodies)
+    return await _refused(context, bodies)
 
 
 @case(19, "Duplicate keys", quick=True)
-async def duplicates(arena: Arena) -> str:
+async def duplicates(context: SoakContext) -> str:
     message = b'{"role": "user", "content": "a"}'
     bodies = [
         b'{"messages": [], "messages": [' + message + b"]}",
         b'{"messages": [{"role": "user", "role": "system", "content": "a"}]}',
         b'{"messages": [' + message + b'], "metadata": {"a": "1", "\\u0061": "2"}}',
     ]
-    return await _refused(arena, bodies)
+    return await _refused(context, bodies)
 
 
 @case(20, "Other encodings, byte order marks, surrogates, NUL", quick=True)
-async def encodings(arena: Arena) -> str:
-    return await _refused(arena, ENCODINGS)
+async def encodings(context: SoakContext) -> str:
+    return await _refused(context, ENCODINGS)
 
 
 @case(21, "Another Content-Type, a compressed body", quick=True)
-async def media_types(arena: Arena) -> str:
+async def media_types(context: SoakContext) -> str:
     headers: list[dict[str, str]] = [
         {},
         {"Content-Type": "text/plain"},
@@ -95,15 +97,15 @@ async def media_types(arena: Arena) -> str:
         *({**JSON, "Content-Encoding": name} for name in ("gzip", "br", "zstd", "x, gzip")),
     ]
     for one in headers:
-        check_error(await arena.client.post(CHAT, content=HELLO_TEXT, headers=one), 415)
+        check_error(await context.client.post(CHAT, content=HELLO_TEXT, headers=one), 415)
     return f"{len(headers)} refused"
 
 
 @case(25, "Wrong types and values beyond all bounds", quick=True)
-async def parameters(arena: Arena) -> str:
+async def parameters(context: SoakContext) -> str:
     start = time.perf_counter()
     for param, body in PARAMETERS:
-        response = await arena.client.post(CHAT, json=body)
+        response = await context.client.post(CHAT, json=body)
         check_error(response, 400, 404)
         assert response.json()["error"]["param"] == (param or None), response.text
     seconds = time.perf_counter() - start
@@ -134,11 +136,11 @@ def huge_bodies() -> Iterator[tuple[str, str, bytes]]:
 
 
 @case(25, "Huge bodies of very many small parts", quick=True)
-async def many_parts(arena: Arena) -> str:
+async def many_parts(context: SoakContext) -> str:
     figures = []
     for name, path, body in huge_bodies():
         start = time.perf_counter()
-        posts = [arena.client.post(path, content=body, headers=JSON) for _ in range(2)]
+        posts = [context.client.post(path, content=body, headers=JSON) for _ in range(2)]
         for response in await asyncio.gather(*posts):
             check_error(response, 400)
         figures.append(f"{name} {time.perf_counter() - start:.1f} s")

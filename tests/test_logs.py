@@ -149,7 +149,7 @@ def test_who_asks_for_prompts_gets_them_until_he_says_stop(tmp_path: Path) -> No
         settings = {"models_dir": str(ROOT / "models"), "logging": logging}
         server.config_file.write_text(yaml.safe_dump(settings))
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for_log(rf"(?s)(has been read again.*){{{times}}}", 20)
+        server.wait_for_log(rf"(?s)(configuration reloaded.*){{{times}}}", 20)
 
     with ServerProcess(tmp_path) as server, httpx.Client(timeout=60) as client:
         server.wait_ready()
@@ -216,7 +216,7 @@ def test_a_crash_names_the_requests_that_it_met(tmp_path: Path) -> None:
         logged = [json.loads(line) for line in server.log.splitlines()]
     met = [line for line in logged if line["logger"] == "ovapi.engine.process.in_flight"]
     assert [line["request"] for line in met] == ["mine"]
-    assert any(line["message"].endswith("has ended: SIGKILL") for line in logged)
+    assert any(line["message"].endswith("exited: SIGKILL") for line in logged)
 
 
 def test_what_keeps_the_server_from_starting_is_a_line_too() -> None:

@@ -11,8 +11,9 @@ import httpx
 import pytest
 import yaml
 
+from ovapi.config.loader import load
 from ovapi.config.reload import merge
-from ovapi.config.settings import Config, load
+from ovapi.config.settings import Config
 from tests.support.prompts import GREETING, LASTING, LONG, chat
 from tests.support.server_process import DEMO, ROOT, ServerProcess
 
@@ -111,14 +112,14 @@ def test_a_running_server_reloads_without_losing_a_stream(tmp_path: Path) -> Non
             next(lines)
             keys.write_text("second\nthird")
             renamed = {**settings, "models": [{"name": DEMO, "aliases": ["other"]}]}
-            reload(yaml.safe_dump(renamed), "has been read again; keys: 2")
+            reload(yaml.safe_dump(renamed), "configuration reloaded; keys: 2")
             assert [*filter(None, lines)][-1] == "data: [DONE]"
         assert status("first") == 401
         assert status("second", model="other") == 200
-        reload("server: {prot: 1}", "stays as it is, .*server.prot")
+        reload("server: {prot: 1}", "reload failed, .*server.prot")
         assert status("third", model="other") == 200
         keys.write_text("")
-        reload(yaml.safe_dump(settings), "stays as it is, .*holds no key")
+        reload(yaml.safe_dump(settings), "reload failed, .*contains no key")
         assert status("third") == 200
         assert server.terminate() == 0
 

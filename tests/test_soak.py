@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from soak.estimate_memory import Footprint
 
-from soak.arena import Arena, Ground, Options, started
 from soak.campaign import ask_for_references, settled
 from soak.case import Case
 from soak.cases import ALL
-from soak.footprint import Footprint
+from soak.context import Options, SoakContext, SoakSettings, started
 from tests.support.server_process import ServerProcess
 from tests.support.talk import client_of
 
 
 @pytest.fixture(scope="module")
-def ground(batching_server: ServerProcess) -> Ground:
-    return Ground(asyncio.run(ask_for_references(batching_server.url)), Options())
+def ground(batching_server: ServerProcess) -> SoakSettings:
+    return SoakSettings(asyncio.run(ask_for_references(batching_server.url)), Options())
 
 
 @pytest.mark.parametrize("case", [c for c in ALL if c.quick], ids=lambda c: f"{c.number} {c.title}")
 async def test_the_server_survives(
-    case: Case, ground: Ground, batching_server: ServerProcess
+    case: Case, ground: SoakSettings, batching_server: ServerProcess
 ) -> None:
     if case.alone:
         await case.run(ground)
@@ -33,10 +33,10 @@ async def test_the_server_survives(
             await survive(case, ground, server)
 
 
-async def survive(case: Case, ground: Ground, server: ServerProcess) -> None:
+async def survive(case: Case, ground: SoakSettings, server: ServerProcess) -> None:
     before = Footprint.of(server)
     async with client_of(server.url) as client:
-        await case.run(Arena(ground.references, ground.options, server, client))
+        await case.run(SoakContext(ground.references, ground.options, server, client))
     await settled(server, before)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ovapi.errors import AuthenticationFailed
 
 HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
-MOST_KEY_BYTES = 512
+MAX_KEY_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Keyring:
                 "You didn't provide an API key. Send it as 'Authorization: Bearer KEY' "
                 "or 'X-Api-Key: KEY'."
             )
-        digest = _digest(token.encode("latin-1", "replace")[:MOST_KEY_BYTES])
+        digest = _digest(token.encode("latin-1", "replace")[:MAX_KEY_BYTES])
         matches = [key.name for key in self._keys if hmac.compare_digest(key.digest, digest)]
         if not matches:
             raise AuthenticationFailed("Incorrect API key provided.")
@@ -81,8 +81,8 @@ def _key(words: list[str], where: str) -> Key:
         if hashed is None:
             raise ValueError(f"{where}: expected 64 hexadecimal digits after sha256:")
         return Key(name, bytes.fromhex(hashed.group(1)))
-    if len(secret.encode()) > MOST_KEY_BYTES:
-        raise ValueError(f"{where}: a key has at most {MOST_KEY_BYTES} bytes")
+    if len(secret.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"{where}: a key has at most {MAX_KEY_BYTES} bytes")
     return Key(name, _digest(secret.encode()))
 
 

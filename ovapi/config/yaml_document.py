@@ -69,7 +69,7 @@ def _walk(
         for key, value in node.value:
             inner = (*path, key.value)
             if inner in lines:
-                yield f"{_shown(inner)} (line {key.start_mark.line + 1}): given twice"
+                yield f"{_shown(inner)} (line {key.start_mark.line + 1}): duplicate key"
             lines[inner] = key.start_mark.line + 1
             yield from _walk(value, inner, lines)
     elif isinstance(node, yaml.SequenceNode):

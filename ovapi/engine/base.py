@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
+from ovapi.config.engine_options import EngineOptions
 from ovapi.core import GenerateRequest, Prompt, Sink
 
 EngineStatus = Literal["unloaded", "loading", "ready", "restarting", "failed", "stopped"]
@@ -17,58 +18,21 @@ Post = Callable[..., None]
 
 
 MAX_BATCHED_TOKENS = 256
+"""The default of `max_batched_tokens`."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterSpec:
-    """A LoRA adapter, part of a model for good: its safetensors file, and how strongly it acts."""
+@dataclass(frozen=True)
+class EngineSpec(EngineOptions):
+    """All that an engine process needs to know to serve one model."""
 
-    path: Path
-    alpha: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Speculation:
-    """Guessing `tokens` tokens ahead, which the model then checks in one step.
-
-    They come from what followed the last `ngram` tokens earlier in the text (prompt lookup), or
-    from a smaller model of the same vocabulary, in the folder `draft`.
-    """
-
-    tokens: int = 5
-    ngram: int = 3
-    draft: Path | None = None
-    device: str = "CPU"
-    properties: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSpec:
-    """All that an engine process needs to know to serve one model.
-
-    `cache_bytes` None: a bounded share of the free memory. `context` None: as the model's
-    config.json says. `max_running` is how many requests decode together; while a long prompt
-    enters, a token takes them `max_slowdown` times as long on average. A process that has work and
-    does not report a step for `stall_seconds`, or is not ready `load_seconds` after its start, is
-    replaced.
-    """
-
-    name: str
-    path: Path
-    device: str = "CPU"
-    context: int | None = None
-    cache_bytes: int | None = None
     compile_cache: Path | None = None
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    adapter: AdapterSpec | None = None
-    speculation: Speculation | None = None
-    max_running: int = 64
-    max_batched_tokens: int = MAX_BATCHED_TOKENS
-    max_slowdown: float = 2.5
-    stall_seconds: float = 60.0
-    load_seconds: float = 600.0
     log_level: str = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    @property
+    def batched_tokens(self) -> int:
+        """How many tokens a step takes at most."""
+        return self.max_batched_tokens or MAX_BATCHED_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +115,4 @@ def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> 
         from ovapi.engine.genai.simple import SimpleEngine
 
         return SimpleEngine(spec, executor, post)
-    raise ValueError(f"no engine of kind {kind!r}")
+    raise ValueError(f"unknown kind of engine {kind!r}")

@@ -14,10 +14,10 @@ from typing import Any
 
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.load_error import LoadError
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 
 _GIB = 1 << 30
-_MOST = 4 * _GIB
+_MAX_BYTES = 4 * _GIB
 _SHARE = 0.25
 _USEFUL_CONTEXTS = 16  # a small model has no use for gigabytes
 _PRECISION_BYTES = {"u4": 0.5, "i4": 0.5, "u8": 1.0, "i8": 1.0, "f32": 4.0}
@@ -36,19 +36,19 @@ class CacheSize:
         return max(1, self.size_bytes // _GIB)
 
 
-def cache_size(spec: EngineSpec, facts: ModelFacts, draft: ModelFacts | None = None) -> CacheSize:
+def cache_size(spec: EngineSpec, files: ModelFiles, draft: ModelFiles | None = None) -> CacheSize:
     """The configured size, or a bounded share of the memory that is free now.
 
     A draft model has as many blocks of its own: the size is that of both together.
     """
-    values = facts.cache_values
+    values = files.cache_values
     if draft is not None and values is not None:
         values = values + draft.cache_values if draft.cache_values else None
     if values is None:
         return CacheSize(spec.cache_bytes or _GIB)
     block = 16 if spec.device.upper().startswith("GPU") else 32
     block_bytes = math.ceil(block * values * _value_bytes(spec))
-    context_bytes = math.ceil(facts.context / block) * block_bytes
+    context_bytes = math.ceil(files.context / block) * block_bytes
     wanted = spec.cache_bytes or _default(context_bytes)
     blocks = wanted // block_bytes
     if blocks < 1:
@@ -63,13 +63,13 @@ def _value_bytes(spec: EngineSpec) -> float:
 
 
 def _default(context_bytes: int) -> int:
-    share = min(_MOST, int(_SHARE * available_memory()))
+    share = min(_MAX_BYTES, int(_SHARE * available_memory()))
     return max(context_bytes, min(share, _USEFUL_CONTEXTS * context_bytes))
 
 
 def available_memory() -> int:
     """Bytes that this process may still take: of the machine, or of its cgroup if less."""
-    return min(_limits(), default=_MOST)
+    return min(_limits(), default=_MAX_BYTES)
 
 
 def _limits() -> Iterator[int]:

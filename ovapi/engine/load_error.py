@@ -6,7 +6,7 @@ import re
 
 _PATH = re.compile(r"'?(?:[A-Za-z]:)?[^\s'\"]*[/\\][^\s'\"]*'?")
 _NOISE = re.compile(r"^(Exception from |Check '|\[ *[A-Z_]+ *\] *)")
-_LONGEST = 300
+_MAX_CHARACTERS = 300
 
 
 class LoadError(Exception):
@@ -20,4 +20,4 @@ def describe(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not _NOISE.match(line)] or lines
     text = _PATH.sub("…", " ".join(telling)) or type(error).__name__
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"

@@ -7,14 +7,14 @@ from pathlib import Path
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.kv_cache_size import cache_size
 from ovapi.engine.load_error import LoadError
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 
 _PROCESS = 160 * 2**20
 _COPIES = 2
 """The files, mapped, and what OpenVINO makes of them."""
 
 
-def footprint(spec: EngineSpec) -> int:
+def estimate_memory(spec: EngineSpec) -> int:
     """Bytes: the files twice, the whole KV cache and the process itself."""
     draft = _draft(spec)
     folders = [spec.path, draft] if draft is not None else [spec.path]
@@ -32,8 +32,8 @@ def _draft(spec: EngineSpec) -> Path | None:
 def _cache(spec: EngineSpec) -> int:
     draft = _draft(spec)
     try:
-        facts = ModelFacts.read(spec.path, spec.context)
-        guessing = ModelFacts.read(draft, facts.context) if draft is not None else None
-        return cache_size(spec, facts, guessing).size_bytes
+        files = ModelFiles.read(spec.path, spec.context)
+        speculation_settings = ModelFiles.read(draft, files.context) if draft is not None else None
+        return cache_size(spec, files, speculation_settings).size_bytes
     except LoadError:
         return 0  # it will not load

@@ -1,4 +1,4 @@
-"""ModelFacts: what the files beside a model say about it."""
+"""ModelFiles: what the files beside a model say about it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFAULT_CONTEXT = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
+class ModelFiles:
     """`cache_values` is the number of values that one token puts into the KV cache.
 
     It is None where config.json does not tell. `variables` are the special tokens that chat
@@ -30,19 +30,19 @@ class ModelFacts:
     variables: Mapping[str, str]
 
     @classmethod
-    def read(cls, folder: Path, context: int | None = None) -> ModelFacts:
+    def read(cls, folder: Path, context: int | None = None) -> ModelFiles:
         """Read the folder; `context` caps the model's own. Raises LoadError."""
         _check_files(folder)
         config = _read_json(folder / "config.json")
         config = {**config, **config.get("text_config", {})}
         tokenizer = _read_json(folder / "tokenizer_config.json")
-        generation = _read_json(folder / "generation_config.json")
+        output_processor = _read_json(folder / "generation_config.json")
         own = config.get("max_position_embeddings") or context or _DEFAULT_CONTEXT
         return cls(
             context=min(own, context or own),
             vocabulary=config.get("vocab_size"),
             cache_values=_cache_values(config),
-            eos_ids=_ids(generation.get("eos_token_id")) or _ids(config.get("eos_token_id")),
+            eos_ids=_ids(output_processor.get("eos_token_id")) or _ids(config.get("eos_token_id")),
             chat_template=_chat_template(folder, tokenizer),
             variables=_variables(tokenizer),
         )

@@ -11,7 +11,7 @@ from ovapi.errors import ApiError
 log = logging.getLogger("ovapi.access")
 
 CLIENT_GONE = 499
-LONGEST_PATH = 200
+MAX_PATH_CHARACTERS = 200
 LINE = (
     "%(client)s '%(key)s' %(method)s '%(path)s' %(status)d %(milliseconds).1fms "
     "%(request)s %(answer)s %(refusal)s"
@@ -41,7 +41,7 @@ def log_access(handler: RequestHandler) -> None:
         "client": request.remote_ip,
         "key": getattr(handler, "key_name", None) or "-",
         "method": ascii(request.method)[1:-1],
-        "path": ascii(request.uri)[1:-1][:LONGEST_PATH],
+        "path": ascii(request.uri)[1:-1][:MAX_PATH_CHARACTERS],
         "status": status,
         "milliseconds": round(1000 * request.request_time(), 1),
         "request": getattr(handler, "request_id", "-"),

@@ -15,7 +15,7 @@ from ovapi.validation.schemas import Schemas
 
 
 @dataclass
-class Services:
+class Context:
     """What the handlers of one server share.
 
     `active` counts the requests in hand, `body_bytes` the bytes of their bodies.

@@ -28,11 +28,11 @@ def foreign(status: int) -> ApiError:
     """What stands for an exception that is none of ours: Tornado's own, or a fault here."""
     match status:
         case 404:
-            return NotFound("There is no such endpoint. GET / lists what there is.")
+            return NotFound("Unknown endpoint. GET / lists the endpoints.")
         case 405:
-            return MethodNotAllowed("This endpoint does not take that method.")
+            return MethodNotAllowed("Method not allowed.")
         case 415:
             return UnsupportedMediaType("The Content-Type must be application/json.")
         case 400 | 401 | 403:
-            return InvalidRequest("The request is malformed.")
-    return ApiError("The server failed to answer. The fault is on its side.", code="server_error")
+            return InvalidRequest("Malformed request.")
+    return ApiError("Internal server error.", code="server_error")

@@ -19,11 +19,11 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from ovapi.core import Accepted, Event, Failed, GenerateRequest
 from ovapi.http.handler import ApiHandler
-from ovapi.http.prompt_log import Transcript
-from ovapi.http.response_encoder import Answer, Batch
+from ovapi.http.prompt_log import PromptLog
+from ovapi.http.response_encoder import EventBatch, ResponseEncoder
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.model import Model
-from ovapi.serving.request_timings import Timeline
+from ovapi.serving.request_timings import RequestTimings
 
 
 class GenerationHandler(ApiHandler):
@@ -35,14 +35,14 @@ class GenerationHandler(ApiHandler):
         super().initialize()
         self._arrival = asyncio.get_running_loop().time()
         self._events: EventStream | None = None
-        self._transcript: Transcript | None = None
+        self._prompt_log: PromptLog | None = None
         self.asked: dict[str, Any] = {}
         self.requests: Sequence[GenerateRequest] = ()
 
     @property
-    def timelines(self) -> Sequence[Timeline]:
+    def timings(self) -> Sequence[RequestTimings]:
         """Of each of `requests`, as far as the model has taken them."""
-        return self._events.timelines if self._events is not None else ()
+        return self._events.timings if self._events is not None else ()
 
     def on_connection_close(self) -> None:
         """Cancels what the engine has in hand for this client."""
@@ -52,15 +52,15 @@ class GenerationHandler(ApiHandler):
 
     async def read_json(self, schema: str) -> dict[str, Any]:
         self.asked = await super().read_json(schema)
-        if self.services.config.logging.prompts:
-            self._transcript = Transcript(self.asked)
+        if self.context.config.logging.prompts:
+            self._prompt_log = PromptLog(self.asked)
         return self.asked
 
     async def generate(
         self,
         model: Model,
         requests: Sequence[GenerateRequest],
-        answer: Answer,
+        answer: ResponseEncoder,
         stream: bool,
         timeout: float | None = None,
     ) -> None:
@@ -81,21 +81,21 @@ class GenerationHandler(ApiHandler):
         self,
         model: Model,
         requests: Sequence[GenerateRequest],
-        answer: Answer,
+        answer: ResponseEncoder,
         stream: bool,
         until: float,
     ) -> None:
         events = self._events = model.generate(requests, self.caller)
         events.end_at(until)
-        if self._transcript is None:
+        if self._prompt_log is None:
             await self._answer(events, answer, stream)
             return
         try:
-            await self._answer(events, self._transcript.of(answer), stream)
+            await self._answer(events, self._prompt_log.of(answer), stream)
         finally:
-            self._transcript.write(self.request_id, self.answer_id, model.name)
+            self._prompt_log.write(self.request_id, self.answer_id, model.name)
 
-    async def _answer(self, events: EventStream, answer: Answer, stream: bool) -> None:
+    async def _answer(self, events: EventStream, answer: ResponseEncoder, stream: bool) -> None:
         try:
             batch = await self._accepted(events)
             if stream:
@@ -108,10 +108,10 @@ class GenerationHandler(ApiHandler):
             events.close()
 
     def _patience(self, timeout: float | None) -> float:
-        most = self.services.config.limits.request_seconds
+        most = self.context.config.limits.request_seconds
         return most if timeout is None else min(timeout, most)
 
-    async def _accepted(self, events: EventStream) -> Batch:
+    async def _accepted(self, events: EventStream) -> EventBatch:
         """All events up to those that make it clear that the requests are under way.
 
         Those that still wait in the line while others run are not waited for: their refusal
@@ -130,9 +130,11 @@ class GenerationHandler(ApiHandler):
 
     @property
     def _silence(self) -> float:
-        return self.services.config.server.keepalive_seconds
+        return self.context.config.server.keepalive_seconds
 
-    async def _collect(self, events: EventStream, batch: Batch, answer: Answer) -> None:
+    async def _collect(
+        self, events: EventStream, batch: EventBatch, answer: ResponseEncoder
+    ) -> None:
         ended = False
         while batch or not ended:
             _raise_failure(batch)
@@ -142,7 +144,9 @@ class GenerationHandler(ApiHandler):
         if not self.gone:
             self.write_json(answer.body())
 
-    async def _stream(self, events: EventStream, batch: Batch, answer: Answer) -> None:
+    async def _stream(
+        self, events: EventStream, batch: EventBatch, answer: ResponseEncoder
+    ) -> None:
         self._open_stream(answer)
         ended = False
         while batch or not ended:
@@ -158,7 +162,7 @@ class GenerationHandler(ApiHandler):
             await sent
             self.connection.stream.close()
 
-    def _open_stream(self, answer: Answer) -> None:
+    def _open_stream(self, answer: ResponseEncoder) -> None:
         self.set_header("Content-Type", answer.content_type)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")
@@ -201,7 +205,7 @@ class GenerationHandler(ApiHandler):
         return stream.write(data[sent:]) if sent < len(data) else None
 
 
-def _encode(batch: Batch, answer: Answer) -> bytes:
+def _encode(batch: EventBatch, answer: ResponseEncoder) -> bytes:
     """The events of a batch as bytes; a Failed, which can only be the last, in its own form."""
     if not batch:
         return answer.keep_alive
@@ -211,6 +215,6 @@ def _encode(batch: Batch, answer: Answer) -> bytes:
     return answer.encode(batch)
 
 
-def _raise_failure(batch: Batch) -> None:
+def _raise_failure(batch: EventBatch) -> None:
     if batch and isinstance(batch[-1][1], Failed):
         raise batch[-1][1].error

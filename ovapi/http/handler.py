@@ -22,7 +22,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from ovapi.errors import ApiError, Draining, MethodNotAllowed, NoRoomForBody, PayloadTooLarge
-from ovapi.http.context import Services
+from ovapi.http.context import Context
 from ovapi.http.error_responses import foreign, openai_error
 from ovapi.http.json_encoder import encode_json
 from ovapi.http.rate_limits import Quota
@@ -73,9 +73,9 @@ class ApiHandler(RequestHandler):
         self._held = 0
 
     @property
-    def services(self) -> Services:
-        services: Services = self.settings["services"]
-        return services
+    def context(self) -> Context:
+        context: Context = self.settings["context"]
+        return context
 
     @cached_property
     def request_id(self) -> str:
@@ -93,7 +93,7 @@ class ApiHandler(RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("X-Request-ID", self.request_id)
-        for name, value in self.services.origins.headers(self._origin).items():
+        for name, value in self.context.origins.headers(self._origin).items():
             self.set_header(name, value)
         for name, value in (self.quota.headers() if self.quota is not None else {}).items():
             self.set_header(name, value)
@@ -109,7 +109,7 @@ class ApiHandler(RequestHandler):
 
     def prepare(self) -> None:
         self._counted = True
-        self.services.active += 1
+        self.context.active += 1
         self.connection.set_max_body_size(2**63)  # ours is checked in data_received
         try:
             self.admit()
@@ -124,24 +124,24 @@ class ApiHandler(RequestHandler):
 
         Browsers send OPTIONS without a key, to ask whether they may send one.
         """
-        self.services.origins.check(self.request.host, self._origin)
+        self.context.origins.check(self.request.host, self._origin)
         if self.request.method == "OPTIONS":
             return
-        if self.services.config.keys and not self.public:
+        if self.context.config.keys and not self.public:
             headers = self.request.headers
-            self.key_name = self.services.config.keys.authenticate(
+            self.key_name = self.context.config.keys.authenticate(
                 headers.get("Authorization"), headers.get("X-Api-Key")
             )
-        if self.services.draining and not self.during_drain:
+        if self.context.draining and not self.during_drain:
             raise Draining("The server is shutting down.")
         if self.request.method not in self.allowed():
-            raise MethodNotAllowed(f"This endpoint takes {', '.join(self.allowed())} only.")
+            raise MethodNotAllowed(f"Method not allowed. Allowed: {', '.join(self.allowed())}.")
         if self.metered:
             self._enter()
 
     def _enter(self) -> None:
         """Count this request against the limits of its key. Raises RateLimited."""
-        limits, caller = self.services.limits, self.caller
+        limits, caller = self.context.limits, self.caller
         try:
             limits.enter(caller)
             self._entered = True
@@ -177,26 +177,26 @@ class ApiHandler(RequestHandler):
     def _keep(self, chunk: bytes) -> None:
         """Take in a piece of the body. What was taken counts until the request has ended, since
         its prompt lives as long."""
-        most = self.services.config.limits.body_bytes
-        others = self.services.body_bytes - self._held
-        if others and self.services.body_bytes + len(chunk) > most:
-            self._refuse(NoRoomForBody("The server has no room for this body now. Try again."))
+        most = self.context.config.limits.body_bytes
+        others = self.context.body_bytes - self._held
+        if others and self.context.body_bytes + len(chunk) > most:
+            self._refuse(NoRoomForBody("Too many request bodies in memory. Try again later."))
             return
         self._body += chunk
         self._held += len(chunk)
-        self.services.body_bytes += len(chunk)
+        self.context.body_bytes += len(chunk)
 
     def _drop_body(self) -> None:
         self._body.clear()
-        self.services.body_bytes -= self._held
+        self.context.body_bytes -= self._held
         self._held = 0
 
     @property
     def _limit(self) -> int:
-        return self.services.config.server.max_body_bytes
+        return self.context.config.server.max_body_bytes
 
     def _too_large(self) -> ApiError:
-        return PayloadTooLarge(f"The body is larger than the {self._limit} bytes allowed.")
+        return PayloadTooLarge(f"The body exceeds the limit of {self._limit} bytes.")
 
     def _refuse(self, error: ApiError) -> None:
         """Drop the body, and let Tornado raise `error` where it would call the verb's method.
@@ -226,7 +226,7 @@ class ApiHandler(RequestHandler):
         Raises the ApiErrors of `Model.arrival` and its result, or StreamClosedError if the
         client goes while it waits.
         """
-        with model.residence.use():
+        with model.lifecycle.use():
             self._wait = model.arrival(requests, until)
             if self._wait is not None:
                 await self._wait
@@ -239,18 +239,18 @@ class ApiHandler(RequestHandler):
     async def read_json(self, schema: str) -> dict[str, Any]:
         """The body, checked against `schema`. Raises InvalidRequest or UnsupportedMediaType."""
         self.check_body_headers()
-        data, schemas = bytes(self._body), self.services.schemas
+        data, schemas = bytes(self._body), self.context.schemas
         self._body.clear()
         if len(data) <= OFFLOAD_BYTES:
             return _read(data, schemas, schema)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.services.executor, _read, data, schemas, schema)
+        return await loop.run_in_executor(self.context.executor, _read, data, schemas, schema)
 
     # --- on the way out ---
 
     def options(self, *_: str) -> None:
         self.set_header("Allow", ", ".join([*self.allowed(), "OPTIONS"]))
-        for name, value in self.services.origins.preflight_headers(self._origin).items():
+        for name, value in self.context.origins.preflight_headers(self._origin).items():
             self.set_header(name, value)
         self.set_status(204)
 
@@ -318,10 +318,10 @@ class ApiHandler(RequestHandler):
         if self._counted:
             self._counted = False
             self._drop_body()
-            self.services.leave()
+            self.context.leave()
         if self._entered:
             self._entered = False
-            self.services.limits.leave(self.caller)
+            self.context.limits.leave(self.caller)
 
 
 def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import json.encoder
 from typing import Any
 
-UNLIKELIEST = -9999.0
+MIN_LOGPROB = -9999.0
 """OpenAI's figure for a log-probability of about nothing: JSON has no minus infinity."""
 
 _SLOW = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -35,4 +35,4 @@ def encode_json(value: Any) -> str:
 
 def json_logprob(value: float | None) -> float | None:
     """A log-probability as JSON can say it; None: not known."""
-    return None if value is None else max(value, UNLIKELIEST)
+    return None if value is None else max(value, MIN_LOGPROB)

@@ -42,13 +42,9 @@ class OriginPolicy:
     def check(self, host: str, origin: str | None) -> None:
         """Raise PermissionDenied for a foreign Host or an Origin that is not listed."""
         if self._hosts is not None and _name(host) not in self._hosts:
-            raise PermissionDenied(
-                "This server does not answer to that Host. Add it to server.allowed_hosts."
-            )
+            raise PermissionDenied("Host not allowed. Add it to server.allowed_hosts.")
         if origin is not None and not self.allows(origin) and not _same(origin, host):
-            raise PermissionDenied(
-                "This server does not answer to that Origin. Add it to server.cors_origins."
-            )
+            raise PermissionDenied("Origin not allowed. Add it to server.cors_origins.")
 
     def allows(self, origin: str) -> bool:
         return "*" in self._origins or origin in self._origins

@@ -1,4 +1,4 @@
-"""Transcript: the log line of what a request asked and what it got, for who has asked for it.
+"""PromptLog: the log line of what a request asked and what it got, for who has asked for it.
 
 Without ``logging.prompts: true`` nothing here runs, and no line of any log has such text in it.
 """
@@ -13,30 +13,30 @@ from itertools import islice
 from typing import Any
 
 from ovapi.core import Delta
-from ovapi.http.response_encoder import Answer, Batch
+from ovapi.http.response_encoder import EventBatch, ResponseEncoder
 
 log = logging.getLogger("ovapi.prompts")
 
 ASKED = ("system", "messages", "prompt")
 """The parts of a body, in any dialect, that hold what was asked."""
-LONGEST = 8192
+MAX_CHARACTERS = 8192
 """Characters of what was asked, and of the answer: the middle of longer ones is left out."""
-MOST_ITEMS = 100
+MAX_ITEMS = 100
 LINE = "%(request)s %(answer)s %(model)s asked: %(asked)s got: %(got)s"
 
 
-class Transcript:
+class PromptLog:
     """What goes into the line of one request; `note` takes its events as they come."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self._asked = {name: _bounded(body[name]) for name in ASKED if name in body}
         self._got: defaultdict[int, list[str]] = defaultdict(list)
 
-    def of(self, answer: Answer) -> Answer:
+    def of(self, answer: ResponseEncoder) -> ResponseEncoder:
         """`answer`, of which this takes note from now on."""
-        return _Noted(answer, self)
+        return _LoggedEncoder(answer, self)
 
-    def note(self, batch: Batch) -> None:
+    def note(self, batch: EventBatch) -> None:
         for choice, event in batch:
             if isinstance(event, Delta):
                 self._got[choice].append(event.text)
@@ -54,21 +54,21 @@ class Transcript:
         log.info(LINE, fields, extra={"fields": fields})
 
 
-class _Noted:
-    """An `Answer` that shows its batches to a transcript."""
+class _LoggedEncoder:
+    """An `ResponseEncoder` that shows its batches to a transcript."""
 
-    def __init__(self, answer: Answer, transcript: Transcript) -> None:
+    def __init__(self, answer: ResponseEncoder, transcript: PromptLog) -> None:
         self._answer = answer
-        self._transcript = transcript
+        self._prompt_log = transcript
         self.content_type, self.keep_alive = answer.content_type, answer.keep_alive
         self.end, self.error, self.body = answer.end, answer.error, answer.body
 
-    def encode(self, batch: Batch) -> bytes:
-        self._transcript.note(batch)
+    def encode(self, batch: EventBatch) -> bytes:
+        self._prompt_log.note(batch)
         return self._answer.encode(batch)
 
-    def add(self, batch: Batch) -> None:
-        self._transcript.note(batch)
+    def add(self, batch: EventBatch) -> None:
+        self._prompt_log.note(batch)
         self._answer.add(batch)
 
 
@@ -81,12 +81,12 @@ def _bounded(value: Any) -> Any:
     if isinstance(value, str):
         return _ends(value)
     if isinstance(value, list):
-        return [_bounded(item) for item in value[-MOST_ITEMS:]]
+        return [_bounded(item) for item in value[-MAX_ITEMS:]]
     if isinstance(value, dict):
-        return {_ends(key): _bounded(item) for key, item in islice(value.items(), MOST_ITEMS)}
+        return {_ends(key): _bounded(item) for key, item in islice(value.items(), MAX_ITEMS)}
     return value
 
 
 def _ends(text: str) -> str:
-    half, left_out = LONGEST // 2, len(text) - LONGEST
+    half, left_out = MAX_CHARACTERS // 2, len(text) - MAX_CHARACTERS
     return f"{text[:half]}[… {left_out} …]{text[-half:]}" if left_out > 0 else text

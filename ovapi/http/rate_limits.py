@@ -57,8 +57,8 @@ class Limits:
         caller = self._caller(name)
         if limits.concurrent is not None and caller.active >= limits.concurrent:
             raise TooManyAtOnce(
-                f"You have {caller.active} requests in hand, and the limit is "
-                f"{limits.concurrent} at a time. Try again when one has ended."
+                f"Concurrency limit of {limits.concurrent} requests reached. "
+                "Try again when one has finished."
             )
         if limits.requests_per_minute is not None:
             self._pay(caller, limits.requests_per_minute)
@@ -87,7 +87,7 @@ class Limits:
         if caller.tokens < 1:
             wait = math.ceil((1 - caller.tokens) * 60 / rate)
             raise RateLimited(
-                f"The limit is {rate} requests a minute. Try again in {wait} s.",
+                f"Rate limit of {rate} requests per minute reached. Try again in {wait} s.",
                 retry_after=wait,
             )
         caller.tokens -= 1

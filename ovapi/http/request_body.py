@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 
 from ovapi.errors import InvalidRequest, UnsupportedMediaType
 
-DEEPEST = 64
-MOST_VALUES = 2**20 + 2**16
+MAX_DEPTH = 64
+MAX_VALUES = 2**20 + 2**16
 """A prompt may have 2**20 token ids."""
-MOST_COMPOUND = 2**18
+MAX_COMPOUND = 2**18
 """Objects and arrays, and likewise keys."""
-MOST_DIGITS = 20
-LONGEST_NAME = 80
+MAX_DIGITS = 20
+MAX_NAME_CHARACTERS = 80
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -37,7 +37,7 @@ def check_encoding(headers: Mapping[str, str]) -> None:
         if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("The charset must be utf-8.")
     if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("The body must not be compressed: leave out Content-Encoding.")
+        raise UnsupportedMediaType("Compressed bodies are not supported: omit Content-Encoding.")
 
 
 def _media_type(headers: Mapping[str, str]) -> list[str]:
@@ -54,11 +54,11 @@ def parse(data: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         _refuse(f"is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}")
     except RecursionError:
-        _refuse(f"is nested more than {DEEPEST} levels deep")
+        _refuse(f"is nested more than {MAX_DEPTH} levels deep")
     if not isinstance(value, dict):
         _refuse("must be a JSON object")
     # Few brackets cannot nest deeply, and only an escape can bring in a bad character.
-    if "\\u" in text or text.count("{") + text.count("[") > DEEPEST:
+    if "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
         _check(value)
     return value
 
@@ -77,18 +77,18 @@ def _text(data: bytes) -> str:
 def _check_amount(text: str) -> None:
     """Counts the characters that values come with, in strings too: more cannot be a prompt."""
     compound = text.count("{") + text.count("[")
-    if text.count(",") > MOST_VALUES or max(compound, text.count(":")) > MOST_COMPOUND:
-        _refuse("holds too many values")
+    if text.count(",") > MAX_VALUES or max(compound, text.count(":")) > MAX_COMPOUND:
+        _refuse("contains too many values")
 
 
 def _check(value: Any) -> None:
     """Walk everything, level by level, for its depth and for the characters in its strings."""
     level: list[Any] = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         level = [inner for item in level for inner in _members(item)]
         if not level:
             return
-    _refuse(f"is nested more than {DEEPEST} levels deep")
+    _refuse(f"is nested more than {MAX_DEPTH} levels deep")
 
 
 def _members(item: Any) -> list[Any]:
@@ -101,11 +101,11 @@ def _members(item: Any) -> list[Any]:
 
 def _check_text(text: str) -> None:
     if "\0" in text:
-        _refuse("holds a NUL character")
+        _refuse("contains a NUL character")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        _refuse("holds half of a surrogate pair")
+        _refuse("contains an unpaired surrogate")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -114,26 +114,29 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                _refuse("has a key twice", key[:LONGEST_NAME].encode("utf-8", "replace").decode())
+                _refuse(
+                    "contains a duplicate key",
+                    key[:MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode(),
+                )
             seen.add(key)
     return found
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
-        _refuse("holds an integer of more than 64 bits")
+    if len(digits) > MAX_DIGITS:
+        _refuse("contains an integer of more than 64 bits")
     return int(digits)
 
 
 def _number(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        _refuse("holds a number that is too large")
+        _refuse("contains a number that is too large")
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    _refuse(f"holds {name}, which is not JSON")
+    _refuse(f"contains {name}, which is not valid JSON")
 
 
 def _refuse(problem: str, param: str | None = None) -> NoReturn:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 from ovapi.core import Event
 from ovapi.errors import ApiError
 
-Batch = Sequence[tuple[int, Event]]
+EventBatch = Sequence[tuple[int, Event]]
 """Events with the choice that each belongs to, in order."""
 
 
-class Answer(Protocol):
+class ResponseEncoder(Protocol):
     """One answer in the making, in a dialect: fed with every event once, in order.
 
     Streaming takes what `encode` and `end` return; a whole answer is `add`ed and then `body`.
@@ -21,7 +21,7 @@ class Answer(Protocol):
     content_type: str
     keep_alive: bytes
 
-    def encode(self, batch: Batch) -> bytes: ...
+    def encode(self, batch: EventBatch) -> bytes: ...
 
     def end(self) -> bytes: ...
 
@@ -29,6 +29,6 @@ class Answer(Protocol):
         """The error in the stream; `end` follows."""
         ...
 
-    def add(self, batch: Batch) -> None: ...
+    def add(self, batch: EventBatch) -> None: ...
 
     def body(self) -> dict[str, Any]: ...

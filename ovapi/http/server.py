@@ -1,4 +1,4 @@
-"""HttpServer: Tornado's, with bounds on how many connections there are and how slow they may be.
+"""LimitedHTTPServer: Tornado's, with bounds on the number of connections and their slowness.
 
 A connection is new until a request's headers have come whole, then it is receiving the body, then
 answering, and idle after it until the next. Where one too many comes, another is closed for it: of
@@ -49,15 +49,15 @@ LOOK_SECONDS = 1.0
 """How often connections are looked at, at least."""
 SPARE_FILES = 256
 """File descriptors for all else."""
-MOST_REFUSALS = 64
+MAX_REFUSALS = 64
 """Refused connections that are kept open for a moment, so that their clients see the answer."""
 LINGER_SECONDS = 1.0
-MOST_DROPPED = 65536
+MAX_DROPPED_BYTES = 65536
 """How much of a refused connection's request is read."""
 
 
 @dataclass(slots=True, eq=False)
-class Visit:
+class Connection:
     """A connection. `since` is when it began with the present header, or did not read on."""
 
     stream: IOStream
@@ -66,11 +66,11 @@ class Visit:
     taken: int = 0
 
 
-Visits = dict[Visit, None]
+Connections = dict[Connection, None]
 """In the order in which they came to be so."""
 
 
-class HttpServer(HTTPServer):
+class LimitedHTTPServer(HTTPServer):
     """Serves an application by `limits`; `on_refusal` is told the reason of each refusal."""
 
     def initialize(  # type: ignore[override]
@@ -89,10 +89,10 @@ class HttpServer(HTTPServer):
             ssl_options=ssl_options,
         )
         self._on_refusal = on_refusal
-        self._visits: dict[IOStream, Visit] = {}
-        self._new: Visits = {}
-        self._idle: Visits = {}
-        self._receiving: Visits = {}
+        self._open_connections: dict[IOStream, Connection] = {}
+        self._new: Connections = {}
+        self._idle: Connections = {}
+        self._receiving: Connections = {}
         self._refused = 0
         self._watching = False
         self.configure_limits(limits)
@@ -105,12 +105,14 @@ class HttpServer(HTTPServer):
     # --- coming and going ---
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        if len(self._visits) >= self._most and not self._make_room():
+        if len(self._open_connections) >= self._most and not self._make_room():
             self._refuse(stream)
             return
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
-        visit = self._visits[stream] = Visit(stream, str(address[0] if address else "a socket"))
-        self._new[visit] = None
+        connection = self._open_connections[stream] = Connection(
+            stream, str(address[0] if address else "a socket")
+        )
+        self._new[connection] = None
         if not self._watching:
             self._watching = True
             self._look_again()
@@ -121,56 +123,56 @@ class HttpServer(HTTPServer):
     ) -> HTTPMessageDelegate:
         """The connection waits for its next request, or for its first."""
         delegate = super().start_request(server_conn, request_conn)
-        visit = self._visits.get(_stream(server_conn))
-        if visit is None:
+        connection = self._open_connections.get(_stream(server_conn))
+        if connection is None:
             return delegate  # it is being closed
-        if visit not in self._new:
-            self._move(visit, self._idle)
-        visit.since = None
-        return _Watched(delegate, self, visit)
+        if connection not in self._new:
+            self._move(connection, self._idle)
+        connection.since = None
+        return _Watched(delegate, self, connection)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
-        visit = self._visits.get(_stream(server_conn))
-        if visit is not None:
-            self._forget(visit)
+        connection = self._open_connections.get(_stream(server_conn))
+        if connection is not None:
+            self._forget(connection)
 
-    def receiving(self, visit: Visit) -> None:
+    def receiving(self, connection: Connection) -> None:
         """A request's headers have come."""
-        visit.since = None
-        self._move(visit, self._receiving)
+        connection.since = None
+        self._move(connection, self._receiving)
 
-    def answering(self, visit: Visit) -> None:
+    def answering(self, connection: Connection) -> None:
         """A request has come whole."""
-        self._move(visit, None)
+        self._move(connection, None)
 
-    def _move(self, visit: Visit, where: Visits | None) -> None:
-        for visits in (self._new, self._idle, self._receiving):
-            visits.pop(visit, None)
-        if where is not None and visit.stream in self._visits:
-            where[visit] = None
+    def _move(self, connection: Connection, where: Connections | None) -> None:
+        for connections in (self._new, self._idle, self._receiving):
+            connections.pop(connection, None)
+        if where is not None and connection.stream in self._open_connections:
+            where[connection] = None
 
-    def _forget(self, visit: Visit) -> None:
-        del self._visits[visit.stream]
-        self._move(visit, None)
+    def _forget(self, connection: Connection) -> None:
+        del self._open_connections[connection.stream]
+        self._move(connection, None)
 
     # --- one too many ---
 
     def _make_room(self) -> bool:
         """Close the connection that is missed least; false if all are being answered."""
         unasked = max(self._idle, self._new, key=len)
-        visit = next(iter(unasked or self._receiving), None)
-        if visit is None:
+        connection = next(iter(unasked or self._receiving), None)
+        if connection is None:
             return False
-        self._forget(visit)
-        visit.stream.close()
+        self._forget(connection)
+        connection.stream.close()
         return True
 
     def _refuse(self, stream: IOStream) -> None:
-        error = TooManyConnections("The server has as many connections as it may. Try again later.")
+        error = TooManyConnections("Connection limit reached. Try again later.")
         assert error.code is not None
         self._on_refusal(error.code)
-        if isinstance(stream, SSLIOStream) or self._refused >= MOST_REFUSALS:
+        if isinstance(stream, SSLIOStream) or self._refused >= MAX_REFUSALS:
             stream.close()
             return
         body = encode_json(openai_error(error)).encode()
@@ -182,7 +184,7 @@ class HttpServer(HTTPServer):
         self._refused += 1
         asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end_refusal, stream)
         stream.write(head.encode() + body)
-        stream.read_bytes(MOST_DROPPED, partial=True)  # unread, it would destroy the answer
+        stream.read_bytes(MAX_DROPPED_BYTES, partial=True)  # unread, it would destroy the answer
 
     def _end_refusal(self, stream: IOStream) -> None:
         self._refused -= 1
@@ -196,40 +198,42 @@ class HttpServer(HTTPServer):
 
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        for visit in list(self._visits.values()):
-            if visit in self._new or visit in self._idle:
-                self._check_headers(visit, now)
+        for connection in list(self._open_connections.values()):
+            if connection in self._new or connection in self._idle:
+                self._check_headers(connection, now)
             else:
-                self._check_reader(visit, now)
-        self._watching = bool(self._visits)
+                self._check_reader(connection, now)
+        self._watching = bool(self._open_connections)
         if self._watching:
             self._look_again()
 
-    def _check_headers(self, visit: Visit, now: float) -> None:
+    def _check_headers(self, connection: Connection, now: float) -> None:
         """What the stream has read and not given out is the beginning of a header."""
-        if not visit.stream._read_buffer_size:
-            visit.since = None
-        elif visit.since is None:
-            visit.since = now
-        elif now - visit.since > self._limits.header_timeout:
-            visit.stream.close()
+        if not connection.stream._read_buffer_size:
+            connection.since = None
+        elif connection.since is None:
+            connection.since = now
+        elif now - connection.since > self._limits.header_timeout:
+            connection.stream.close()
 
-    def _check_reader(self, visit: Visit, now: float) -> None:
-        taken = visit.stream._total_write_done_index
-        if not visit.stream.writing() or taken != visit.taken or visit.since is None:
-            visit.since, visit.taken = now, taken
-        elif now - visit.since > self._limits.write_timeout:
-            log.warning("connection from %s closed: its client does not read", visit.address)
-            visit.stream.close()
+    def _check_reader(self, connection: Connection, now: float) -> None:
+        taken = connection.stream._total_write_done_index
+        if not connection.stream.writing() or taken != connection.taken or connection.since is None:
+            connection.since, connection.taken = now, taken
+        elif now - connection.since > self._limits.write_timeout:
+            log.warning("connection from %s closed: the client stopped reading", connection.address)
+            connection.stream.close()
 
 
 class _Watched(HTTPMessageDelegate):
     """Tells the server how far a request has come."""
 
-    def __init__(self, inner: HTTPMessageDelegate, server: HttpServer, visit: Visit) -> None:
+    def __init__(
+        self, inner: HTTPMessageDelegate, server: LimitedHTTPServer, connection: Connection
+    ) -> None:
         self._inner = inner
         self._server = server
-        self._visit = visit
+        self._visit = connection
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -259,7 +263,10 @@ def most_connections(wanted: int) -> int:
     files = wanted + SPARE_FILES
     if hard != resource.RLIM_INFINITY and hard < files:
         log.warning(
-            "%d files may be open, so %d connections and not %d", hard, hard - SPARE_FILES, wanted
+            "open file limit is %d: at most %d connections instead of %d",
+            hard,
+            hard - SPARE_FILES,
+            wanted,
         )
         files = hard
     if soft != resource.RLIM_INFINITY and soft < files:

@@ -20,7 +20,7 @@ from ovapi.config.settings import TracingConfig
 from ovapi.core import SamplingParams
 from ovapi.http.access_log import CLIENT_GONE, status_of
 from ovapi.http.generation_handler import GenerationHandler
-from ovapi.serving.request_timings import Timeline
+from ovapi.serving.request_timings import RequestTimings
 
 log = logging.getLogger("ovapi.http.tracing")
 
@@ -28,11 +28,11 @@ EXPORT_SECONDS = 5.0
 """For all tries to hand a batch to the collector."""
 CLOSE_SECONDS = 2.0
 """What the collector has not got by then is lost, when the server stops."""
-MOST_WAITING = 2048
+MAX_WAITING_SPANS = 2048
 """Spans that wait for the collector; further ones are lost."""
 COMPLAINT_SECONDS = 60.0
 """Between two log lines about a collector that is away."""
-MOST_CHOICES = 8
+MAX_CHOICES = 8
 """Engine requests of one HTTP request of which the phases are shown."""
 
 OPERATIONS = {
@@ -57,7 +57,7 @@ class _Complaints(logging.Handler):
         now = time.monotonic()
         if now >= self._next:
             self._next = now + COMPLAINT_SECONDS
-            log.warning("spans are not sent: %s", record.getMessage())
+            log.warning("spans not exported: %s", record.getMessage())
 
 
 class Tracing:
@@ -76,7 +76,7 @@ class Tracing:
         foreign.handlers = [_Complaints()]
         exporter = OTLPSpanExporter(endpoint=config.endpoint, timeout=EXPORT_SECONDS)
         self._processor = BatchSpanProcessor(
-            exporter, max_queue_size=MOST_WAITING, export_timeout_millis=1000 * EXPORT_SECONDS
+            exporter, max_queue_size=MAX_WAITING_SPANS, export_timeout_millis=1000 * EXPORT_SECONDS
         )
         provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(config.sample)),
@@ -122,8 +122,8 @@ class Tracing:
         span.set_attributes(_used(handler))
         self._mark_error(span, handler)
         below = set_span_in_context(span)
-        for choice, timeline in enumerate(handler.timelines[:MOST_CHOICES]):
-            for name, begin, end in _phases(timeline):
+        for choice, timing in enumerate(handler.timings[:MAX_CHOICES]):
+            for name, begin, end in _phases(timing):
                 phase = self._tracer.start_span(
                     name, below, attributes={"ovapi.choice": choice}, start_time=clock.wall(begin)
                 )
@@ -139,7 +139,7 @@ class Tracing:
             span.set_attribute("error.type", "client_gone")
         elif handler.refusal is not None:
             span.set_attribute("error.type", handler.refusal.code or handler.refusal.type)
-        failed = next((one.error for one in handler.timelines if one.reason == "error"), "")
+        failed = next((one.error for one in handler.timings if one.reason == "error"), "")
         if failed:
             span.set_attribute("error.type", failed)
         if failed or status >= 500:
@@ -200,25 +200,25 @@ def _sampling(params: SamplingParams) -> Attributes:
 
 def _used(handler: GenerationHandler) -> Attributes:
     """The prompt of several choices counts once, as in the answer's `usage`."""
-    timelines = handler.timelines
-    if not timelines:
+    timings = handler.timings
+    if not timings:
         return {}
     prompts = {
-        id(request.prompt): timeline.prompt_tokens
-        for request, timeline in zip(handler.requests, timelines, strict=True)
+        id(request.prompt): timing.prompt_tokens
+        for request, timing in zip(handler.requests, timings, strict=True)
     }
     return {
         "gen_ai.usage.input_tokens": sum(prompts.values()),
-        "gen_ai.usage.output_tokens": sum(timeline.tokens for timeline in timelines),
-        "gen_ai.response.finish_reasons": [one.reason for one in timelines if one.reason],
+        "gen_ai.usage.output_tokens": sum(timing.tokens for timing in timings),
+        "gen_ai.response.finish_reasons": [one.reason for one in timings if one.reason],
     }
 
 
-def _phases(timeline: Timeline) -> Iterator[Phase]:
+def _phases(timing: RequestTimings) -> Iterator[Phase]:
     """Those that it has come to, the last one cut short by its end."""
-    moments = [timeline.begun, timeline.started, timeline.first_token, timeline.ended]
+    moments = [timing.begun, timing.started, timing.first_token, timing.ended]
     for name, begin, end in zip(("queue", "prefill", "decode"), moments, moments[1:], strict=False):
         if begin is not None:
-            last = end if end is not None else timeline.ended
+            last = end if end is not None else timing.ended
             if last is not None:
                 yield name, begin, last

@@ -11,7 +11,7 @@ class UnknownPath(ApiHandler):
 
     def admit(self) -> None:
         super().admit()
-        raise NotFound("There is no such endpoint. GET / lists what there is.")
+        raise NotFound("Unknown endpoint. GET / lists the endpoints.")
 
     @classmethod
     def allowed(cls) -> list[str]:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _SECONDS = 1.0
 """For one rendering; a thousand messages take some ten milliseconds."""
-_MOST_CHARACTERS = 2**26
+_MAX_CHARACTERS = 2**26
 _DEADLINE = "_deadline"
 """The variable of a template that holds the moment by which it must have ended."""
 
@@ -41,8 +41,8 @@ class ChatTemplate:
         except _Objection as error:
             raise InvalidRequest(str(error), param="messages") from None
         except _Endless:
-            log.warning("the chat template did not end within %g s", _SECONDS)
-            raise ApiError("The model's chat template does not end on these messages.") from None
+            log.warning("chat template timed out after %g s", _SECONDS)
+            raise ApiError("The model's chat template timed out on these messages.") from None
         except Exception as error:  # noqa: BLE001 a template is foreign code: it may raise anything
             log.warning("the chat template failed with %s", type(error).__name__)
             raise ApiError("The model's chat template failed on these messages.") from None
@@ -52,7 +52,7 @@ def _render(template: Any, variables: Mapping[str, Any]) -> str:
     """Raises _Endless at the limits of time and size, and whatever the template raises."""
     deadline = time.monotonic() + _SECONDS
     pieces: list[str] = []
-    room = _MOST_CHARACTERS
+    room = _MAX_CHARACTERS
     for piece in template.generate({**variables, _DEADLINE: deadline}):
         room -= len(piece)
         if room < 0:
@@ -113,7 +113,7 @@ def _check_product(operator: str, left: Any, right: Any) -> None:
         fits = max(abs(left), abs(right)) < 2**16
     elif isinstance(left, Sized) or isinstance(right, Sized):
         length, times = (left, right) if isinstance(left, Sized) else (right, left)
-        fits = len(length) * times <= _MOST_CHARACTERS
+        fits = len(length) * times <= _MAX_CHARACTERS
     else:
         fits = True
     if not fits:

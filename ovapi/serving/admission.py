@@ -11,14 +11,14 @@ CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Demand:
     """What a request asks of an engine: sequences that decode, and tokens of cache at most."""
 
     sequences: int
     tokens: int
 
 
-class Gate:
+class AdmissionControl:
     """What is under way. Belongs to the event loop's thread."""
 
     def __init__(self) -> None:
@@ -29,31 +29,31 @@ class Gate:
     def __len__(self) -> int:
         return self._requests
 
-    def admits(self, load: Load, sequences: int, tokens: int | None) -> bool:
-        """Whether `load` keeps it all within `sequences` and `tokens`.
+    def admits(self, demand: Demand, sequences: int, tokens: int | None) -> bool:
+        """Whether `demand` keeps it all within `sequences` and `tokens`.
 
         What exceeds them on its own may go alone.
         """
         if not self._requests:
             return True
-        if self._sequences + load.sequences > sequences:
+        if self._sequences + demand.sequences > sequences:
             return False
-        return tokens is None or self._tokens + load.tokens <= tokens
+        return tokens is None or self._tokens + demand.tokens <= tokens
 
-    def enter(self, load: Load) -> None:
+    def enter(self, demand: Demand) -> None:
         self._requests += 1
-        self._sequences += load.sequences
-        self._tokens += load.tokens
+        self._sequences += demand.sequences
+        self._tokens += demand.tokens
 
-    def leave(self, load: Load) -> None:
+    def leave(self, demand: Demand) -> None:
         self._requests -= 1
-        self._sequences -= load.sequences
-        self._tokens -= load.tokens
+        self._sequences -= demand.sequences
+        self._tokens -= demand.tokens
 
 
-def load_of(
+def demand_of(
     request: GenerateRequest, context: int | None, prompt_tokens: int | None = None
-) -> Load:
+) -> Demand:
     """The most that `request` may come to; without `prompt_tokens` its prompt's part is a guess.
 
     A prompt that others begin with too counts in full for each, though the cache holds it once.
@@ -63,7 +63,7 @@ def load_of(
     whole = prompt + answer if answer is not None else context or prompt
     if context is not None:
         whole = min(whole, context)
-    return Load(request.width, prompt + (whole - prompt) * request.width)
+    return Demand(request.width, prompt + (whole - prompt) * request.width)
 
 
 def _guess(request: GenerateRequest) -> int:

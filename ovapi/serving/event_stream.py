@@ -16,7 +16,7 @@ from tornado.ioloop import IOLoop
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Sink, Started, Usage
 from ovapi.errors import DeadlineExceeded
-from ovapi.serving.request_timings import Timeline
+from ovapi.serving.request_timings import RequestTimings
 
 
 class Bridge:
@@ -51,7 +51,7 @@ class EventStream:
         self._deadline: asyncio.TimerHandle | None = None
         self.started = 0
         """How many engine requests behind it an engine has got."""
-        self.timelines: list[Timeline] = []
+        self.timings: list[RequestTimings] = []
         """Of each engine request behind it."""
 
     @property
@@ -106,7 +106,7 @@ class EventStream:
         if not self._open:
             return
         if not any(self._tokens):
-            self._put(0, Failed(DeadlineExceeded("The time for this request is over.")))
+            self._put(0, Failed(DeadlineExceeded("Request deadline exceeded.")))
             return
         cut = [(choice, Finished("length", self._usage(choice))) for choice in sorted(self._open)]
         self._give_up()

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Line(Generic[T]):
+class FairQueue(Generic[T]):
     """First come, first served for the items of one caller, while the callers take turns.
 
     So whoever has one item waits for one turn of each other caller, however many these have.

@@ -1,4 +1,4 @@
-"""Residence: one model's being in memory: when it loads, who waits for that, and when it goes.
+"""ModelLifecycle: loads and unloads one model, and tells who waits for that.
 
 unloaded   a request, or the server's start, begins the load
 loading    requests wait for it, all for the same one
@@ -36,29 +36,29 @@ LOAD_REASONS = (START, REQUEST)
 UNLOAD_REASONS = (IDLE, REQUEST, MEMORY)
 
 
-class Room(Protocol):
+class MemoryProvider(Protocol):
     """Where there is memory for models."""
 
-    def free(self, wanted: Residence) -> bool:
+    def free(self, wanted: ModelLifecycle) -> bool:
         """Whether `wanted` can be loaded as things are."""
         ...
 
-    async def make(self, wanted: Residence, start: Callable[[], None]) -> None:
+    async def make(self, wanted: ModelLifecycle, start: Callable[[], None]) -> None:
         """Unload others until `wanted` fits, then call `start`. Raises NoMemory."""
         ...
 
 
-class Endless:
+class UnlimitedMemory:
     """Room without a limit."""
 
-    def free(self, wanted: Residence) -> bool:
+    def free(self, wanted: ModelLifecycle) -> bool:
         return True
 
-    async def make(self, wanted: Residence, start: Callable[[], None]) -> None:
+    async def make(self, wanted: ModelLifecycle, start: Callable[[], None]) -> None:
         start()
 
 
-class Residence:
+class ModelLifecycle:
     """Belongs to the event loop's thread.
 
     `make` gives a new engine for the model, since one that was closed does not come back.
@@ -66,7 +66,7 @@ class Residence:
 
     def __init__(self, config: ModelConfig, engine: Engine, make: Callable[[], Engine]) -> None:
         self.config = config
-        self.room: Room = Endless()
+        self.room: MemoryProvider = UnlimitedMemory()
         self.estimate: Callable[[], int] = lambda: 0
         """What it will take, as far as can be said before it was ever loaded."""
         self.on_state: Callable[[EngineState], None] = lambda state: None
@@ -208,7 +208,7 @@ class Residence:
         return waiter
 
     def _late(self) -> ApiError:
-        state = "is loaded when asked for" if not self._busy else "is still loading"
+        state = "is not loaded" if not self._busy else "is still loading"
         return ModelLoading(f"The model '{self.config.name}' {state}.", param="model")
 
     async def idle(self) -> None:
@@ -253,7 +253,9 @@ class Residence:
         elif reason != START:
             self._arriving = asyncio.create_task(self._arrive(reason))
         else:
-            log.warning("model %s: not loaded at the start: no memory is left", self.config.name)
+            log.warning(
+                "model %s: not loaded at startup: memory budget exhausted", self.config.name
+            )
 
     async def _arrive(self, reason: str) -> None:
         """Load as soon as the memory is there."""
@@ -355,4 +357,4 @@ def _fail(waiter: asyncio.Future[None], error: Exception) -> None:
 
 
 def _too_late() -> ApiError:
-    return DeadlineExceeded("The time for this request is over.")
+    return DeadlineExceeded("Request deadline exceeded.")

@@ -23,7 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ovapi import __version__
 from ovapi.engine.base import EngineState
-from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, Residence
+from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, ModelLifecycle
 from ovapi.serving.model import Model
 from ovapi.serving.process_memory import resident_bytes
 from ovapi.serving.request_metrics import RequestMetrics
@@ -47,15 +47,15 @@ TOKENS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 
 LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 REQUEST_HISTOGRAMS = {
-    "time_to_first_token_seconds": (FIRST_TOKEN, "From a request to its first token."),
-    "request_time_per_output_token_seconds": (PER_TOKEN, "Between tokens, by request."),
-    "e2e_request_latency_seconds": (LATENCY, "From a request to its end."),
-    "request_queue_time_seconds": (FIRST_TOKEN, "From a request to the start of its prefill."),
-    "request_prefill_time_seconds": (FIRST_TOKEN, "From there to its first token."),
-    "request_decode_time_seconds": (LATENCY, "From a request's first token to its end."),
-    "request_inference_time_seconds": (LATENCY, "From a request's start to its end."),
-    "request_prompt_tokens": (TOKENS, "Tokens in a request's prompt."),
-    "request_generation_tokens": (TOKENS, "Tokens that a request generated."),
+    "time_to_first_token_seconds": (FIRST_TOKEN, "Time from the request to its first token."),
+    "request_time_per_output_token_seconds": (PER_TOKEN, "Mean time between tokens of a request."),
+    "e2e_request_latency_seconds": (LATENCY, "Time from the request to its end."),
+    "request_queue_time_seconds": (FIRST_TOKEN, "Time from the request to its prefill."),
+    "request_prefill_time_seconds": (FIRST_TOKEN, "Time from prefill to the first token."),
+    "request_decode_time_seconds": (LATENCY, "Time from the first token to the end."),
+    "request_inference_time_seconds": (LATENCY, "Time from prefill to the end."),
+    "request_prompt_tokens": (TOKENS, "Prompt tokens per request."),
+    "request_generation_tokens": (TOKENS, "Generated tokens per request."),
 }
 """Of each engine request; the choices of one HTTP request are as many engine requests."""
 
@@ -72,21 +72,21 @@ class Metrics:
         }
         self._endings = self._counter(
             "request_success",
-            "Engine requests that ended: stop, length, error, refused, or abort (the client left, "
-            "or the time was over).",
+            "Finished engine requests: stop, length, error, refused, or abort (client disconnected "
+            "or deadline exceeded).",
             ("model_name", "finished_reason"),
         )
         self._http = self._counter(
             "http_requests",
-            "HTTP requests; 499 stands for a client that left.",
+            "HTTP requests; status 499: client disconnected.",
             ("route", "method", "model_name", "status"),
         )
         self._refused = self._counter(
             "requests_refused",
-            "HTTP requests answered with an error, by its code, and connections turned away.",
+            "HTTP requests answered with an error, by error code, and refused connections.",
             ("reason",),
         )
-        self._lag = self._histogram("loop_lag_seconds", LAG, "Delay of the event loop.")
+        self._lag = self._histogram("loop_lag_seconds", LAG, "Event loop lag.")
         self._registry.register(self)
 
     def _histogram(
@@ -154,7 +154,7 @@ class Metrics:
                 yield _family(kind, name, text, _BY_MODEL, rows)
         for name, text, counts, reasons in _BY_REASON:
             rows = [
-                ([one.model.name, reason], float(counts(one.model.residence)[reason]))
+                ([one.model.name, reason], float(counts(one.model.lifecycle)[reason]))
                 for one in watched
                 for reason in reasons
             ]
@@ -162,7 +162,7 @@ class Metrics:
         yield _family(
             GaugeMetricFamily,
             "process_resident_memory_bytes",
-            "Memory of the server's process and of each engine that has one of its own.",
+            "Resident memory of the server process and of each engine process.",
             ["process", "model_name"],
             self._memory(),
         )
@@ -232,60 +232,60 @@ _Reading = tuple[str, str, Callable[[_Watched], float | None]]
 """Name, text and where to read it; None is not known, and then there is no time series."""
 _GAUGES: tuple[_Reading, ...] = (
     (
-        "model_ready", "1 while the model answers requests.",
+        "model_ready", "1 while the model is ready for requests, else 0.",
         lambda one: float(one.model.engine.state.status == "ready"),
     ),
     (
-        "model_loaded", "1 while the model is in memory.",
+        "model_loaded", "1 while the model is in memory, else 0.",
         lambda one: float(one.model.engine.state.status in ("ready", "restarting")),
     ),
     (
-        "num_requests_running", "Engine requests that decode.",
+        "num_requests_running", "Running engine requests.",
         lambda one: float(one.model.stats.running),
     ),
     (
-        "num_requests_waiting", "Engine requests that wait.",
+        "num_requests_waiting", "Queued engine requests.",
         lambda one: float(one.model.stats.waiting),
     ),
     (
-        "kv_cache_usage_perc", "Share of the KV cache in use, from 0 to 1.",
+        "kv_cache_usage_perc", "KV cache usage, from 0 to 1.",
         lambda one: one.model.stats.cache_usage,
     ),
 )  # fmt: skip
 _BY_REASON: tuple[
-    tuple[str, str, Callable[[Residence], Counted[str]], tuple[str, ...]], ...
+    tuple[str, str, Callable[[ModelLifecycle], Counted[str]], tuple[str, ...]], ...
 ] = (
     (
-        "model_loads", "Loads of the model: at the start, or for a request.",
-        lambda residence: residence.loads, LOAD_REASONS,
+        "model_loads", "Model loads: at startup, or for a request.",
+        lambda lifecycle: lifecycle.loads, LOAD_REASONS,
     ),
     (
         "model_unloads",
-        "Unloads of the model: idle for too long, at a request, or for another's memory.",
-        lambda residence: residence.unloads, UNLOAD_REASONS,
+        "Model unloads: idle, on request, or to make room for another model.",
+        lambda lifecycle: lifecycle.unloads, UNLOAD_REASONS,
     ),
 )  # fmt: skip
 _COUNTERS: tuple[_Reading, ...] = (
-    ("prompt_tokens", "Tokens of prompts.", lambda one: one.requests.prompt_tokens),
+    ("prompt_tokens", "Prompt tokens.", lambda one: one.requests.prompt_tokens),
     ("generation_tokens", "Generated tokens.", lambda one: one.requests.generation_tokens),
     (
         "prefix_cache_queries",
-        "Prompt tokens looked up in the prefix cache, where the engine tells; OpenVINO's do not.",
+        "Prompt tokens looked up in the prefix cache, where the engine reports them.",
         lambda one: one.requests.cache_queries or None,
     ),
     (
         "spec_decode_num_accepted_tokens",
-        "Generated tokens that were guessed ahead; the others took a step each.",
+        "Draft tokens accepted by speculative decoding.",
         lambda one: one.requests.accepted_tokens,
     ),
     (
         "prefix_cache_hits",
-        "Prompt tokens found in the prefix cache, where the engine tells; OpenVINO's do not.",
+        "Prompt tokens found in the prefix cache, where the engine reports them.",
         lambda one: one.requests.cache_hits if one.requests.cache_queries else None,
     ),
-    ("engine_restarts", "How often an engine's process was replaced.", lambda one: one.restarts),
+    ("engine_restarts", "Engine process restarts.", lambda one: one.restarts),
     (
-        "requests_replayed", "Engine requests that a restart caught, and that went on after it.",
+        "requests_replayed", "Engine requests in flight during a restart and resumed after it.",
         lambda one: one.replayed,
     ),
 )  # fmt: skip

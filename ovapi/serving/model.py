@@ -28,15 +28,15 @@ from ovapi.errors import (
     QueueFull,
     QueueTimeout,
 )
-from ovapi.serving.admission import Gate, Load, load_of
+from ovapi.serving.admission import AdmissionControl, Demand, demand_of
 from ovapi.serving.event_stream import EventStream
-from ovapi.serving.fair_queue import Line
-from ovapi.serving.lifecycle import Residence
-from ovapi.serving.request_recorder import NoObserver, Observer, Trace
+from ovapi.serving.fair_queue import FairQueue
+from ovapi.serving.lifecycle import ModelLifecycle
+from ovapi.serving.request_recorder import NullObserver, Observer, RequestRecorder
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class Submission:
     """The engine requests of one HTTP request. `alarm` rings if none of them starts in time."""
 
     requests: Sequence[GenerateRequest]
@@ -47,16 +47,16 @@ class Call:
 
 @dataclass(slots=True)
 class Slot:
-    """What an engine request holds: `choices` have not ended yet, `trace` sees all of it.
+    """What an engine request holds: `choices` have not ended yet, `recorder` sees all of it.
 
     It waits in the line until `started`; from then on its engine calls `deliver`.
     """
 
     request: GenerateRequest
-    call: Call
+    submission: Submission
     choices: int
-    trace: Trace
-    load: Load
+    recorder: RequestRecorder
+    demand: Demand
     deliver: Sink
     started: bool = False
 
@@ -73,50 +73,52 @@ class Model:
         self, config: ModelConfig, engine: Engine, make: Callable[[], Engine] | None = None
     ) -> None:
         """`make` gives the engines that come after `engine`, once that was unloaded."""
-        self.residence = Residence(config, engine, make if make is not None else lambda: engine)
+        self.lifecycle = ModelLifecycle(
+            config, engine, make if make is not None else lambda: engine
+        )
         self.created = int(time.time())
-        self.observer: Observer = NoObserver()
+        self.observer: Observer = NullObserver()
         self.events = 0
         """How many events the engine has given: it stands still if an engine with work does."""
         self._open: dict[str, Slot] = {}
-        self._line: Line[Slot] = Line()
-        self._gate = Gate()
+        self._waiting: FairQueue[Slot] = FairQueue()
+        self._admission = AdmissionControl()
         self._starting = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
     def config(self) -> ModelConfig:
-        return self.residence.config
+        return self.lifecycle.config
 
     @config.setter
     def config(self, config: ModelConfig) -> None:
-        self.residence.configure(config)
+        self.lifecycle.configure(config)
 
     @property
     def engine(self) -> Engine:
         """The present one: each load has its own."""
-        return self.residence.engine
+        return self.lifecycle.engine
 
     @property
     def name(self) -> str:
         return self.config.name
 
     @property
-    def in_hand(self) -> int:
+    def in_flight(self) -> int:
         """Engine requests that hold a slot."""
         return len(self._open)
 
     @property
     def started(self) -> int:
         """Engine requests that the engine has got."""
-        return len(self._gate)
+        return len(self._admission)
 
     @property
     def stats(self) -> EngineStats:
         """The engine's own, with those that wait here."""
         stats = self.engine.stats
-        waiting = stats.waiting + len(self._line) + self.residence.waiting
+        waiting = stats.waiting + len(self._waiting) + self.lifecycle.waiting
         return replace(stats, waiting=waiting)
 
     @property
@@ -133,60 +135,60 @@ class Model:
         self.check_ready()
         self.check_slots(len(requests))
         stream = EventStream(
-            sum(request.choices for request in requests), on_close=lambda: self._cancel(call)
+            sum(request.choices for request in requests), on_close=lambda: self._cancel(submission)
         )
-        call = Call(requests, stream, caller)
+        submission = Submission(requests, stream, caller)
         offset = 0
         for request in requests:
-            self._queue(request, call, stream.sink(offset))
+            self._queue(request, submission, stream.sink(offset))
             offset += request.choices
         self._start_next()
         if not stream.started and not stream.ended:
-            self._set_alarm(call)
+            self._set_alarm(submission)
         return stream
 
     def check_ready(self) -> None:
         """Raise the error that tells a client why this model cannot answer now."""
-        if not self.residence.available:
-            self.residence.check()
+        if not self.lifecycle.available:
+            self.lifecycle.check()
             raise ModelLoading(f"The model '{self.name}' is not loaded.", param="model")
 
     def arrival(self, requests: int, until: float | None) -> asyncio.Future[None] | None:
         """What `requests` engine requests have to wait for; None if the model is ready.
 
-        See `Residence.wait`. Raises QueueFull too: who waits for the load is in the queue.
+        See `ModelLifecycle.wait`. Raises QueueFull too: who waits for the load is in the queue.
         """
-        if self.residence.available:
+        if self.lifecycle.available:
             return None
         self.check_slots(requests)
-        return self.residence.wait(requests, until)
+        return self.lifecycle.wait(requests, until)
 
     def check_slots(self, wanted: int) -> None:
         """Raise QueueFull or InvalidRequest if so many engine requests would get no slots now."""
         limit = self.config.max_running + self.config.max_queued
         if wanted > limit:
             raise InvalidRequest(
-                f"This asks for {wanted} choices in all; the model '{self.name}' takes at most "
-                f"{limit} at a time. Lower 'n' or send fewer prompts.",
+                f"The request has {wanted} choices; the model '{self.name}' accepts at most "
+                f"{limit}. Lower 'n' or send fewer prompts.",
                 param="n",
                 code="invalid_value",
             )
-        in_hand = len(self._open) + self.residence.waiting
-        if in_hand + wanted > limit:
+        in_flight = len(self._open) + self.lifecycle.waiting
+        if in_flight + wanted > limit:
             raise QueueFull(
-                f"The model '{self.name}' has {in_hand} of {limit} requests in hand and "
-                f"this one needs {wanted} more. Try again later."
+                f"The queue of the model '{self.name}' is full: {in_flight} of {limit} requests in "
+                f"flight, {wanted} more wanted. Try again later."
             )
 
     # --- the line ---
 
-    def _queue(self, request: GenerateRequest, call: Call, sink: Sink) -> None:
+    def _queue(self, request: GenerateRequest, submission: Submission, sink: Sink) -> None:
         """Give a request its slot, and a place in the line."""
         self._idle.clear()
 
         def deliver(event: Event) -> None:
             self.events += 1
-            slot.trace.event(event)
+            slot.recorder.event(event)
             if isinstance(event, Delta):
                 sink(event)
                 return
@@ -196,11 +198,11 @@ class Model:
             sink(event)
             self._start_next()
 
-        trace, load = self.observer.begin(request), load_of(request, self._context)
-        slot = Slot(request, call, request.choices, trace, load, deliver)
+        recorder, demand = self.observer.begin(request), demand_of(request, self._context)
+        slot = Slot(request, submission, request.choices, recorder, demand, deliver)
         self._open[request.id] = slot
-        call.stream.timelines.append(trace.timeline)
-        self._line.add(call.caller, request.id, slot)
+        submission.stream.timings.append(recorder.timings)
+        self._waiting.add(submission.caller, request.id, slot)
 
     @property
     def _context(self) -> int | None:
@@ -213,24 +215,24 @@ class Model:
             return  # an engine may answer while it is given a request
         self._starting = True
         try:
-            while (slot := self._line.first()) is not None and self._has_room(slot.load):
-                self._start(self._line.take())
+            while (slot := self._waiting.first()) is not None and self._has_room(slot.demand):
+                self._start(self._waiting.take())
         finally:
             self._starting = False
 
-    def _has_room(self, load: Load) -> bool:
+    def _has_room(self, demand: Demand) -> bool:
         info = self.engine.state.info
         at_once = info.at_once if info is not None else None
-        return self._gate.admits(
-            load, at_once or self.config.max_running, self.config.max_tokens_in_flight
+        return self._admission.admits(
+            demand, at_once or self.config.max_running, self.config.max_tokens_in_flight
         )
 
     def _start(self, slot: Slot) -> None:
         slot.started = True
-        slot.call.stream.started += 1
-        self._gate.enter(slot.load)
-        if slot.call.alarm is not None:
-            slot.call.alarm.cancel()
+        slot.submission.stream.started += 1
+        self._admission.enter(slot.demand)
+        if slot.submission.alarm is not None:
+            slot.submission.alarm.cancel()
         try:
             self.check_ready()
         except ApiError as error:  # it was ready when the request came
@@ -238,18 +240,18 @@ class Model:
         else:
             self.engine.submit(slot.request, slot.deliver)
 
-    def _set_alarm(self, call: Call) -> None:
+    def _set_alarm(self, submission: Submission) -> None:
         seconds = self.config.queue_seconds
-        call.alarm = asyncio.get_running_loop().call_later(seconds, self._give_up, call)
+        submission.alarm = asyncio.get_running_loop().call_later(seconds, self._give_up, submission)
 
-    def _give_up(self, call: Call) -> None:
+    def _give_up(self, submission: Submission) -> None:
         """None of its requests has started: the failure of the first ends them all."""
-        slot = self._open[call.requests[0].id]
+        slot = self._open[submission.requests[0].id]
         slot.deliver(
             Failed(
                 QueueTimeout(
-                    f"The model '{self.name}' has been busy for {self.config.queue_seconds:g} s "
-                    "with requests that came before. Try again later."
+                    f"The request waited {self.config.queue_seconds:g} s in the queue of the model "
+                    f"'{self.name}' without starting. Try again later."
                 )
             )
         )
@@ -268,9 +270,9 @@ class Model:
     def _weigh(self, slot: Slot, prompt_tokens: int) -> None:
         """The engine has counted the prompt: put that in the place of the guess."""
         if slot.request.id in self._open:
-            self._gate.leave(slot.load)
-            slot.load = load_of(slot.request, self._context, prompt_tokens)
-            self._gate.enter(slot.load)
+            self._admission.leave(slot.demand)
+            slot.demand = demand_of(slot.request, self._context, prompt_tokens)
+            self._admission.enter(slot.demand)
 
     def _release(self, request_id: str) -> Slot | None:
         """Take back a slot, if the request still has one, and its place in line or engine."""
@@ -278,9 +280,9 @@ class Model:
         if slot is None:
             return None
         if slot.started:
-            self._gate.leave(slot.load)
+            self._admission.leave(slot.demand)
         else:
-            self._line.remove(slot.call.caller, request_id)
+            self._waiting.remove(slot.submission.caller, request_id)
         if not self._open:
             self._idle.set()
         return slot
@@ -288,15 +290,15 @@ class Model:
     async def idle(self) -> None:
         """Return once no request holds a slot, or waits for the model."""
         await self._idle.wait()
-        await self.residence.idle()
+        await self.lifecycle.idle()
 
-    def _cancel(self, call: Call) -> None:
-        if call.alarm is not None:
-            call.alarm.cancel()
-        for request in call.requests:
+    def _cancel(self, submission: Submission) -> None:
+        if submission.alarm is not None:
+            submission.alarm.cancel()
+        for request in submission.requests:
             slot = self._release(request.id)
             if slot is not None:
-                slot.trace.cancelled()
+                slot.recorder.cancelled()
                 if slot.started:
                     self.engine.cancel(request.id)
         self._start_next()
@@ -322,7 +324,7 @@ class ModelRegistry:
         """The model of that name or alias; None is the default model. Raises ModelNotFound."""
         wanted = name if name is not None else self._default
         if wanted is None:
-            raise ModelNotFound("This server has no model to serve.", param="model")
+            raise ModelNotFound("This server has no models.", param="model")
         if wanted not in self._names:
             raise ModelNotFound(f"The model '{wanted}' does not exist.", param="model")
         return self._names[wanted]

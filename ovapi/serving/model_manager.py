@@ -1,4 +1,4 @@
-"""Fleet: the models of one server, from their engines' making to their end."""
+"""ModelManager: the models of one server, from their engines' making to their end."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import fields
 
 from ovapi import logs
+from ovapi.config.engine_options import EngineOptions
 from ovapi.config.settings import Config, ModelConfig
-from ovapi.engine.base import (
-    MAX_BATCHED_TOKENS,
-    AdapterSpec,
-    Engine,
-    EngineSpec,
-    EngineState,
-    Post,
-    Speculation,
-    make_engine,
-)
-from ovapi.engine.memory_estimate import footprint
+from ovapi.engine.base import Engine, EngineSpec, EngineState, Post, make_engine
+from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
-from ovapi.serving.lifecycle import START, Residence
+from ovapi.serving.lifecycle import START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
 from ovapi.serving.metrics import Metrics
 from ovapi.serving.model import Model, ModelRegistry
@@ -30,7 +23,7 @@ from ovapi.serving.model import Model, ModelRegistry
 log = logging.getLogger("ovapi.serving.model_manager")
 
 
-class Fleet:
+class ModelManager:
     """Models come with a configuration and go with another; see `take_over`."""
 
     def __init__(self, config: Config, executor: Executor, post: Post) -> None:
@@ -40,12 +33,12 @@ class Fleet:
         self._executor = executor
         self._post = post
         self._retiring: dict[Model, asyncio.Task[None]] = {}
-        self._budget = MemoryBudget(self._residences, config.memory_budget)
+        self._budget = MemoryBudget(self._lifecycles, config.memory_budget)
         models = [self._model(entry) for entry in config.models]
         self.registry = ModelRegistry(models, config.default_model)
 
-    def _residences(self) -> Iterator[Residence]:
-        return (model.residence for model in (*self.registry, *self._retiring))
+    def _lifecycles(self) -> Iterator[ModelLifecycle]:
+        return (model.lifecycle for model in (*self.registry, *self._retiring))
 
     def _model(self, entry: ModelConfig) -> Model:
         def make() -> Engine:
@@ -53,9 +46,9 @@ class Fleet:
             return make_engine(entry.engine, spec, self._executor, self._post)
 
         model = Model(entry, make(), make)
-        model.residence.room = self._budget
-        model.residence.estimate = lambda: footprint(engine_spec(self._config, entry))
-        model.residence.on_state = lambda state: self._engine_state(entry, state)
+        model.lifecycle.room = self._budget
+        model.lifecycle.estimate = lambda: estimate_memory(engine_spec(self._config, entry))
+        model.lifecycle.on_state = lambda state: self._engine_state(entry, state)
         return model
 
     def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
@@ -77,13 +70,13 @@ class Fleet:
         for model in self.registry:
             self._start(model)
         if not list(self.registry):
-            log.warning("there is no model to serve: put one into the models folder")
+            log.warning("no models found: put one into the models folder")
 
     def _start(self, model: Model) -> None:
         if model.config.load == "eager":
-            model.residence.load(START)
+            model.lifecycle.load(START)
         else:
-            log.info("model %s: is loaded when asked for", model.name)
+            log.info("model %s: loads on the first request", model.name)
 
     def take_over(self, config: Config, metrics: Metrics) -> None:
         """Have the models of `config`: those that are new load, those that are gone retire."""
@@ -104,10 +97,12 @@ class Fleet:
 
     async def _retire(self, model: Model, metrics: Metrics) -> None:
         """End a model that nobody can ask for any more, once its requests have ended."""
-        log.info("model %s: to be removed after its %d requests", model.name, model.in_hand)
+        log.info(
+            "model %s: will be removed after %d requests in flight", model.name, model.in_flight
+        )
         with suppress(TimeoutError):
             await asyncio.wait_for(model.idle(), self._config.server.drain_seconds)
-        await model.residence.close()
+        await model.lifecycle.close()
         metrics.forget(model)
         del self._retiring[model]
 
@@ -115,27 +110,14 @@ class Fleet:
         """End every engine; return when they are gone."""
         for task in self._retiring.values():
             task.cancel()
-        await asyncio.gather(*(residence.close() for residence in self._residences()))
+        await asyncio.gather(*(lifecycle.close() for lifecycle in self._lifecycles()))
 
 
 def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:
     """What the engine of a model is told."""
-    adapter, guessing = entry.adapter, entry.speculation
     return EngineSpec(
-        name=entry.name,
-        path=entry.path,
-        device=entry.device,
-        context=entry.context,
-        cache_bytes=entry.cache_bytes,
+        **{option.name: getattr(entry, option.name) for option in fields(EngineOptions)},
         compile_cache=config.compile_cache,
-        properties=entry.properties,
-        adapter=AdapterSpec(adapter.path, adapter.alpha) if adapter else None,
-        speculation=Speculation(**vars(guessing)) if guessing else None,
-        max_running=entry.max_running,
-        max_batched_tokens=entry.max_batched_tokens or MAX_BATCHED_TOKENS,
-        max_slowdown=entry.max_slowdown,
-        stall_seconds=entry.stall_seconds,
-        load_seconds=entry.load_seconds,
         log_level=config.logging.level,
         log_format=logs.choose(config.logging.format),
     )

@@ -1,4 +1,4 @@
-"""ModelCard: what the files of a model tell about it, without loading it or reading its weights."""
+"""ModelMetadata: what the files of a model tell, without loading it or reading its weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class ModelMetadata:
     """`size` is of all files, in bytes; `modified` in Unix nanoseconds; "" is not known.
 
     `uses` are the words in the code of the chat template: it has all variables that it looks at.
@@ -61,7 +61,7 @@ class ModelCard:
 
 
 @lru_cache(maxsize=256)
-def read_card(folder: Path) -> ModelCard:
+def read_metadata(folder: Path) -> ModelMetadata:
     """Blocks for as long as it takes to read the graph, some megabytes; read once for good.
 
     Files that are missing or broken leave gaps: whoever loads the model reports them.
@@ -73,7 +73,7 @@ def read_card(folder: Path) -> ModelCard:
     family = config.get("model_type", "")
     parameters, weights = _weights(folder / MODEL_FILE)
     template = _template(folder)
-    return ModelCard(
+    return ModelMetadata(
         size=sum(stat.st_size for stat in stats),
         modified=max((stat.st_mtime_ns for stat in stats), default=0),
         digest=_digest(files),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Histogram
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Started
-from ovapi.serving.request_timings import Timeline
+from ovapi.serving.request_timings import RequestTimings
 
 Families = Mapping[str, Histogram]
 
@@ -30,8 +30,8 @@ class RequestMetrics:
         self._endings = endings
         self._model = model
 
-    def begin(self, request: GenerateRequest) -> RequestTrace:
-        return RequestTrace(self, request)
+    def begin(self, request: GenerateRequest) -> MetricsRecorder:
+        return MetricsRecorder(self, request)
 
     def observe(self, histogram: str, value: float) -> None:
         self._histograms[histogram].observe(value)
@@ -40,16 +40,16 @@ class RequestMetrics:
         self._endings.labels(self._model, reason).inc()
 
 
-class RequestTrace:
-    """One engine request; see `ovapi.serving.request_recorder.Trace`."""
+class MetricsRecorder:
+    """One engine request; see `ovapi.serving.request_recorder.RequestRecorder`."""
 
-    __slots__ = ("_beams", "_later", "_metrics", "_open", "timeline")
+    __slots__ = ("_beams", "_later", "_metrics", "_open", "timings")
 
     def __init__(self, metrics: RequestMetrics, request: GenerateRequest) -> None:
         self._metrics = metrics
         self._beams = request.sampling.beams is not None
         self._open = request.choices
-        self.timeline = Timeline(time.monotonic())
+        self.timings = RequestTimings(time.monotonic())
         self._later = 0  # tokens that came after the first time that any came
 
     def event(self, event: Event) -> None:
@@ -59,12 +59,12 @@ class RequestTrace:
         elif isinstance(event, Finished):
             self._finish(event)
         elif isinstance(event, Accepted):
-            self.timeline.prompt_tokens = event.prompt_tokens
+            self.timings.prompt_tokens = event.prompt_tokens
             self._metrics.prompt_tokens += event.prompt_tokens
             self._metrics.observe("request_prompt_tokens", event.prompt_tokens)
         elif isinstance(event, Started):
-            self.timeline.started = event.at
-            waited = event.at - self.timeline.begun
+            self.timings.started = event.at
+            waited = event.at - self.timings.begun
             self._metrics.observe("request_queue_time_seconds", waited)
         elif isinstance(event, Failed):
             self._fail(event)
@@ -74,25 +74,25 @@ class RequestTrace:
 
     def _fail(self, event: Failed) -> None:
         """A request that could not be served as it was has not come to any end."""
-        self.timeline.error = event.error.code or event.error.type
+        self.timings.error = event.error.code or event.error.type
         if event.error.status < 500:
             self._close("refused")
         else:
             self._end("error")
 
     def _take(self, tokens: int) -> None:
-        timeline = self.timeline
+        timings = self.timings
         self._metrics.generation_tokens += tokens
-        timeline.tokens += tokens
-        if timeline.first_token is not None:
+        timings.tokens += tokens
+        if timings.first_token is not None:
             if not self._beams:
                 self._metrics.accepted_tokens += tokens - 1
             self._later += tokens
             return
-        timeline.first_token = now = time.monotonic()
-        self._metrics.observe("time_to_first_token_seconds", now - timeline.begun)
-        if timeline.started is not None:
-            self._metrics.observe("request_prefill_time_seconds", now - timeline.started)
+        timings.first_token = now = time.monotonic()
+        self._metrics.observe("time_to_first_token_seconds", now - timings.begun)
+        if timings.started is not None:
+            self._metrics.observe("request_prefill_time_seconds", now - timings.started)
 
     def _finish(self, event: Finished) -> None:
         self._open -= 1
@@ -107,7 +107,7 @@ class RequestTrace:
 
     def _decoded(self) -> None:
         """A beam search gives its tokens all at once, which tells nothing about a token."""
-        first = self.timeline.first_token
+        first = self.timings.first_token
         if first is None or not self._later or self._beams:
             return
         seconds = time.monotonic() - first
@@ -116,15 +116,15 @@ class RequestTrace:
 
     def _end(self, reason: str) -> None:
         now = self._close(reason)
-        self._metrics.observe("e2e_request_latency_seconds", now - self.timeline.begun)
-        if self.timeline.started is not None:
-            seconds = now - self.timeline.started
+        self._metrics.observe("e2e_request_latency_seconds", now - self.timings.begun)
+        if self.timings.started is not None:
+            seconds = now - self.timings.started
             self._metrics.observe("request_inference_time_seconds", seconds)
-        self._metrics.observe("request_generation_tokens", self.timeline.tokens)
+        self._metrics.observe("request_generation_tokens", self.timings.tokens)
 
     def _close(self, reason: str) -> float:
         """The end, whatever it is; its moment."""
-        self.timeline.ended = now = time.monotonic()
-        self.timeline.reason = reason
+        self.timings.ended = now = time.monotonic()
+        self.timings.reason = reason
         self._metrics.ended(reason)
         return now

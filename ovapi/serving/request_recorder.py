@@ -6,17 +6,17 @@ import time
 from typing import Protocol
 
 from ovapi.core import Event, GenerateRequest
-from ovapi.serving.request_timings import Timeline
+from ovapi.serving.request_timings import RequestTimings
 
 
-class Trace(Protocol):
+class RequestRecorder(Protocol):
     """One engine request, from its submission to its end. Called on the event loop's thread.
 
     `event` comes with every event, so with every token: it must cost next to nothing.
     """
 
     @property
-    def timeline(self) -> Timeline: ...
+    def timings(self) -> RequestTimings: ...
 
     def event(self, event: Event) -> None: ...
 
@@ -26,14 +26,14 @@ class Trace(Protocol):
 
 
 class Observer(Protocol):
-    def begin(self, request: GenerateRequest) -> Trace:
+    def begin(self, request: GenerateRequest) -> RequestRecorder:
         """`request` is about to be submitted."""
         ...
 
 
-class NoTrace:
+class NullRecorder:
     def __init__(self) -> None:
-        self.timeline = Timeline(time.monotonic())
+        self.timings = RequestTimings(time.monotonic())
 
     def event(self, event: Event) -> None:
         """Nobody wants to know."""
@@ -42,8 +42,8 @@ class NoTrace:
         """Nobody wants to know."""
 
 
-class NoObserver:
+class NullObserver:
     """Stands where nobody watches."""
 
-    def begin(self, request: GenerateRequest) -> Trace:
-        return NoTrace()
+    def begin(self, request: GenerateRequest) -> RequestRecorder:
+        return NullRecorder()

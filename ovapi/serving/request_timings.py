@@ -1,4 +1,4 @@
-"""Timeline: when what became of one engine request."""
+"""RequestTimings: when what became of one engine request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Timeline:
+class RequestTimings:
     """Moments of time.monotonic(), None where there was none (yet).
 
     `reason` is how it ended: stop, length, abort (its client left, or its time was over), error or

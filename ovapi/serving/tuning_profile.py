@@ -67,7 +67,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ProfileSelection:
     """The profile that is in force, if one is, and what was found and cannot be used, and why."""
 
     profile: Profile | None = None
@@ -84,10 +84,10 @@ def file_of(config: Config, entry: ModelConfig, objective: str) -> Path:
     return folder(config) / f"{quote(entry.parent or entry.name, safe='')}.{objective}.json"
 
 
-def choose(config: Config, entry: ModelConfig) -> Choice:
+def choose(config: Config, entry: ModelConfig) -> ProfileSelection:
     """As the model's `performance` says: the last one made that fits, or that of an objective."""
     if entry.performance == "off" or entry.engine == "simple":
-        return Choice()
+        return ProfileSelection()
     wanted = OBJECTIVES if entry.performance == "auto" else (entry.performance,)
     files = [file_of(config, entry, objective) for objective in wanted]
     found, ignored = [], []
@@ -103,7 +103,7 @@ def choose(config: Config, entry: ModelConfig) -> Choice:
             ignored.append(f"the {profile.objective} profile is for another {stale}")
         else:
             found.append(profile)
-    return Choice(max(found, key=lambda one: one.made, default=None), tuple(ignored))
+    return ProfileSelection(max(found, key=lambda one: one.made, default=None), tuple(ignored))
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

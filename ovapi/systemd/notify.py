@@ -42,4 +42,4 @@ class Notifier:
                 sock.connect(self._address)
                 sock.send(message, socket.MSG_DONTWAIT)
         except OSError as error:
-            log.warning("systemd cannot be told how the server is: %s", error)
+            log.warning("cannot notify systemd: %s", error)

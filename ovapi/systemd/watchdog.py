@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable
 from ovapi.serving.model import Model
 from ovapi.systemd.notify import Notifier
 
-log = logging.getLogger("ovapi.service")
+log = logging.getLogger("ovapi.systemd")
 
 STUCK_SECONDS = 300.0
 
 
-class Service:
+class SystemdWatchdog:
     """`watchdog_seconds` is how long systemd waits for a sign of life; None if it does not."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Progress:
 
     def _stands_still(self, model: Model) -> bool:
         events, since = self._seen.get(model.name, (-1, 0.0))
-        if model.events != events or not model.in_hand or model.engine.state.status != "ready":
+        if model.events != events or not model.in_flight or model.engine.state.status != "ready":
             self._seen[model.name] = model.events, self._now()
             return False
         return self._now() - since >= STUCK_SECONDS

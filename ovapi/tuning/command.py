@@ -98,7 +98,7 @@ def _run(trial: bytes, patience: float) -> TrialResult:
             process.kill()
             raise
     if process.returncode or not output:
-        return TrialResult(error=f"the process ended with status {process.returncode}")
+        return TrialResult(error=f"the process exited with status {process.returncode}")
     result: TrialResult = pickle.loads(output)
     return result
 
@@ -133,11 +133,11 @@ def _entry(config: Config, name: str) -> ModelConfig:
             break
     else:
         known = ", ".join(entry.name for entry in config.models) or "none"
-        raise TuneError(f"there is no model '{name}'; there are: {known}")
+        raise TuneError(f"unknown model '{name}'; known models: {known}")
     if entry.adapter is not None:
         raise TuneError(f"'{name}' is an adapter: tune '{entry.parent}', whose profile it shares")
     if entry.engine == "simple" or entry.device.upper().startswith("NPU"):
-        raise TuneError(f"'{name}' has the engine 'simple', which has nothing to tune")
+        raise TuneError(f"'{name}' uses the simple engine, which has nothing to tune")
     return entry
 
 
@@ -166,7 +166,7 @@ def _table(search: Search, agreement: float) -> Iterator[str]:
     shown = usable[:_ROWS]
     if search.default not in shown:
         shown.append(search.default)
-    yield "Tokens per second: of a prompt, of 1 stream, of 8, and of 1 beside entering prompts."
+    yield "Tokens per second: prompt, 1 stream, 8 streams, and 1 stream beside long prompts."
     yield ""
     yield f"{'score':>6} {'prompt':>8} {'1':>8} {'8':>8} {'beside':>8} {'agrees':>7}  properties"
     for one in shown:
@@ -175,14 +175,14 @@ def _table(search: Search, agreement: float) -> Iterator[str]:
         numbers = "".join(f" {value:8.1f}" for value in asdict(figures).values())
         yield f"{one.score:6.2f}{numbers} {one.result.agreement:7.1%}  {one.names}"
     for one in ranked[len(usable) :]:
-        why = one.result.error or f"agrees in {one.result.agreement:.1%}, less than {agreement:.1%}"
-        yield f"  left out: {one.names}: {why}"
+        why = one.result.error or f"agreement {one.result.agreement:.1%}, below {agreement:.1%}"
+        yield f"  rejected: {one.names}: {why}"
     yield f"{len(search.candidates)} settings tried; the best {min(_ROWS, len(usable))} are shown"
 
 
 def _verdict(best: Candidate, confirmed: Candidate | None, objective: str) -> str:
     if not best.setting:
-        return f"{objective}: nothing is clearly better than the defaults"
+        return f"{objective}: no setting is clearly better than the defaults"
     gain = confirmed.score if confirmed is not None else best.score
     how = "measured again, " if confirmed is not None else ""
     return f"{objective}: {best.names}, {how}{gain:.2f} of the defaults"

@@ -25,7 +25,7 @@ from ovapi.engine.base import EngineInfo, EngineSpec
 from ovapi.engine.genai.batching import Batcher
 from ovapi.engine.genai.device import settable_properties
 from ovapi.engine.load_error import LoadError, describe
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 
 STREAMS = 8
 _PROMPT = 512
@@ -38,7 +38,7 @@ _QUESTIONS = (
     "What is the capital of France, and what is it known for?",
 )
 
-Answer = tuple[tuple[int, ...], tuple[int, ...]]
+ReferenceAnswer = tuple[tuple[int, ...], tuple[int, ...]]
 """The token ids of a prompt, and of the greedy answer to it."""
 
 
@@ -48,7 +48,7 @@ class Trial:
 
     spec: EngineSpec
     seconds: float
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ReferenceAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class TrialResult:
     """
 
     figures: Figures | None = None
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ReferenceAnswer, ...] = ()
     agreement: float = 1.0
     error: str = ""
     defaults: Mapping[str, Any] | None = None
@@ -140,15 +140,15 @@ class _Measure:
         self._cancel([stream, entering])
         return tokens / passed
 
-    def answers(self, prompts: Iterable[Prompt]) -> tuple[Answer, ...]:
+    def answers(self, prompts: Iterable[Prompt]) -> tuple[ReferenceAnswer, ...]:
         """Greedy answers to the prompts, as token ids."""
         found = []
         for prompt in prompts:
-            ids = tuple(self._batcher.intake.encode(prompt))
+            ids = tuple(self._batcher.input_processor.encode(prompt))
             found.append((ids, self._greedy([ids], _ANSWER)[0]))
         return tuple(found)
 
-    def agreement(self, answers: Sequence[Answer]) -> float:
+    def agreement(self, answers: Sequence[ReferenceAnswer]) -> float:
         """The share of the answers' tokens that are the likeliest here too, each after the others.
 
         One token that differs does not make all those after it differ.
@@ -216,7 +216,7 @@ def run(trial: Trial) -> TrialResult:
     try:
         batcher, info = load_batcher(trial.spec)
         if not batcher.probe():
-            raise LoadError("the model loads but gives no token")
+            raise LoadError("the model loads but generates no token")
         measure = _Measure(batcher, info, trial.seconds)
         answers = trial.answers or measure.answers(_questions(trial.spec))
         agreement = measure.agreement(answers)
@@ -229,6 +229,6 @@ def run(trial: Trial) -> TrialResult:
 
 def _questions(spec: EngineSpec) -> list[Prompt]:
     """For the model's own chat template, if it has one."""
-    if ModelFacts.read(spec.path).chat_template is None:
+    if ModelFiles.read(spec.path).chat_template is None:
         return [TextPrompt(text) for text in _QUESTIONS]
     return [ChatPrompt((Message("user", text),)) for text in _QUESTIONS]

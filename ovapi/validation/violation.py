@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError
 
 from ovapi.errors import InvalidRequest, UnsupportedParameter
 
-LONGEST_NAME = 80
+MAX_NAME_CHARACTERS = 80
 
 KeyPath = tuple[str | int, ...]
 Schema = Mapping[str, Any]
@@ -44,7 +44,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}…"
 
 
 def _path(error: ValidationError) -> KeyPath:
@@ -65,7 +65,7 @@ def flatten(error: ValidationError) -> Iterator[Violation]:
         known = _schema(error).get("properties", {})
         for key in instance:
             if key not in known:
-                yield Violation((*path, str(key)), "unknown_parameter", "is not known here")
+                yield Violation((*path, str(key)), "unknown_parameter", "is unknown")
     elif keyword == "required":
         for key in cast(Any, error.validator_value):
             if key not in instance:
@@ -101,7 +101,7 @@ def _message(keyword: str, error: ValidationError) -> str:
         case "pattern":
             return f"must match the pattern {wanted}"
         case "not":
-            return "is a name that cannot be used"
+            return "is a reserved name"
     form = _FORMS.get(keyword, "is not valid")
     return form.format(wanted, "" if wanted == 1 else "s")
 
@@ -117,7 +117,7 @@ _FORMS = {
     "maxItems": "must have at most {0} item{1}",
     "minProperties": "must have at least {0} key{1}",
     "maxProperties": "must have at most {0} key{1}",
-    "uniqueItems": "must not have the same item twice",
+    "uniqueItems": "must not contain duplicates",
 }
 
 _NAMES = {

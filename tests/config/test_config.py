@@ -6,15 +6,9 @@ from typing import Any
 import pytest
 
 from ovapi.__main__ import main
-from ovapi.config.settings import (
-    AdapterConfig,
-    KeyLimits,
-    LimitsConfig,
-    ModelConfig,
-    ServerConfig,
-    TlsConfig,
-    load,
-)
+from ovapi.config.engine_options import AdapterConfig
+from ovapi.config.loader import load
+from ovapi.config.settings import KeyLimits, LimitsConfig, ModelConfig, ServerConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.core import SamplingParams
 
@@ -111,7 +105,7 @@ def test_adapters_are_models_of_their_own(tmp_path: Path) -> None:
 def test_an_adapter_hides_no_folder_of_its_name(tmp_path: Path) -> None:
     model_folder(tmp_path, "pirate")
     file = write(tmp_path, "models: [{name: base, adapters: [{name: pirate, path: p}]}]")
-    with pytest.raises(ConfigError, match="'pirate' is taken already"):
+    with pytest.raises(ConfigError, match="'pirate' is already in use"):
         load(file)
 
 
@@ -128,14 +122,14 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("server:\n  prot: 1\n", "server.prot (line 2)"),
         ("\nmodels:\n- name: a\n  device: TPU\n", "models[0].device (line 4)"),
         ("models:\n- device: CPU\n", "models[0]"),
-        ("models: [{name: a}, {name: a}]\n", "models[1] (line 1): 'a' is taken"),
+        ("models: [{name: a}, {name: a}]\n", "models[1] (line 1): 'a' is already in use"),
         (
             "models:\n- name: a\n  adapters:\n  - {name: b, path: p}\n  - {name: a, path: p}\n",
-            "models[0].adapters[1] (line 5): 'a' is taken",
+            "models[0].adapters[1] (line 5): 'a' is already in use",
         ),
         ("models: [{name: a, adapters: [{name: b}]}]\n", "models[0].adapters[0]"),
-        ("default_model: x\n", "default_model (line 1): there is no model 'x'"),
-        ("a: 1\na: 2\n", "a (line 2): given twice"),
+        ("default_model: x\n", "default_model (line 1): unknown model 'x'"),
+        ("a: 1\na: 2\n", "a (line 2): duplicate key"),
         ("defaults:\n  temperature: warm\n", "defaults.temperature (line 2)"),
         ("- a\n", "the file (line 1)"),
         ("a: [\n", "not valid YAML (line 2): "),
@@ -191,7 +185,7 @@ def test_keys_come_from_file_environment_and_credential(
     ("auth", "expected"),
     [
         ("{keys_file: absent}", "auth.keys_file (line 1): cannot be read"),
-        ("{keys_env: OVAPI_NO_SUCH_VARIABLE}", "auth (line 1): holds no key"),
+        ("{keys_env: OVAPI_NO_SUCH_VARIABLE}", "auth (line 1): contains no key"),
         ("{keys_file: config.yaml}", "auth.keys_file (line 1): keys_file line 1: expected"),
     ],
 )
@@ -214,7 +208,9 @@ def test_limits_of_keys(tmp_path: Path) -> None:
     limits = load(write(tmp_path, text)).limits
     assert limits.of("bob") == KeyLimits(2, 60)
     assert limits.of("alice") == KeyLimits(None, 60)
-    with pytest.raises(ConfigError, match=r"limits\.keys\.carol \(line 5\): is no key"):
+    with pytest.raises(
+        ConfigError, match=r"limits\.keys\.carol \(line 5\): is not the name of a key"
+    ):
         load(write(tmp_path, text.replace("alice", "carol")))
 
 
@@ -263,6 +259,6 @@ def test_a_check_tells_what_models_take(tmp_path: Path, capsys: pytest.CaptureFi
     )
     assert main(["--config", str(file), "--check"]) == 0
     shown = capsys.readouterr().out
-    assert "models may take 1 MiB together" in shown
-    assert "loads at the first request, stays for 300 s after use, takes about" in shown
-    assert "MORE THAN ALL MAY" in shown
+    assert "memory budget: 1 MiB" in shown
+    assert "loads on the first request, unloads after 300 s idle, needs about" in shown
+    assert "EXCEEDS THE MEMORY BUDGET" in shown

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ovapi.config.documentation import generate
 from ovapi.config.reload import merge
-from ovapi.config.settings import load
+from ovapi.config.loader import load
 from ovapi.validation.properties import properties
 from ovapi.validation.schemas import Schemas
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tornado.ioloop import IOLoop
 
-from ovapi.engine.base import Speculation
+from ovapi.config.engine_options import SpeculationConfig
 from tests.support.driver import DEMO, Driver
 
 
@@ -19,13 +19,13 @@ def io_loop() -> Iterator[IOLoop]:
     loop.close(all_fds=True)
 
 
-SPECULATION = {"lookup": Speculation(), "draft": Speculation(draft=DEMO)}
+SPECULATION = {"lookup": SpeculationConfig(), "draft": SpeculationConfig(draft=DEMO)}
 
 
 def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
-    guessing = SPECULATION.get(kind)
-    engine = "batching" if guessing else kind
-    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=guessing))
+    speculation_settings = SPECULATION.get(kind)
+    engine = "batching" if speculation_settings else kind
+    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=speculation_settings))
     yield driver
     io_loop.run_sync(driver.close)
 

@@ -66,7 +66,7 @@ async def test_broken_json_beside_the_model(kind: str, tmp_path: Path) -> None:
 @KINDS
 async def test_an_absent_device(kind: str) -> None:
     detail = await failed(kind, device="GPU.7")
-    assert detail.startswith("device GPU.7 is not available; this machine has: CPU")
+    assert detail.startswith("device GPU.7 is not available; available: CPU")
 
 
 @KINDS

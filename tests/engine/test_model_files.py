@@ -11,7 +11,7 @@ import pytest
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.kv_cache_size import available_memory, cache_size
 from ovapi.engine.load_error import LoadError
-from ovapi.engine.model_files import MODEL_FILES, ModelFacts
+from ovapi.engine.model_files import MODEL_FILES, ModelFiles
 from tests.support.driver import DEMO
 
 LLAMA = {
@@ -37,23 +37,23 @@ def folder(tmp_path: Path, config: Any, tokenizer: Any = None, template: str = "
 
 
 def test_the_built_in_model() -> None:
-    facts = ModelFacts.read(DEMO)
-    assert facts.context == 4096
-    assert facts.eos_ids == {2}
-    assert facts.chat_template
-    assert facts.variables["eos_token"] == "<|im_end|>"
+    files = ModelFiles.read(DEMO)
+    assert files.context == 4096
+    assert files.eos_ids == {2}
+    assert files.chat_template
+    assert files.variables["eos_token"] == "<|im_end|>"
 
 
 def test_a_configured_context_only_lowers(tmp_path: Path) -> None:
     path = folder(tmp_path, LLAMA)
-    assert ModelFacts.read(path, 100).context == 100
-    assert ModelFacts.read(path, 10_000).context == 4096
-    assert ModelFacts.read(path).eos_ids == {2, 5}
+    assert ModelFiles.read(path, 100).context == 100
+    assert ModelFiles.read(path, 10_000).context == 4096
+    assert ModelFiles.read(path).eos_ids == {2, 5}
 
 
 def test_a_nested_text_config(tmp_path: Path) -> None:
-    facts = ModelFacts.read(folder(tmp_path, {"text_config": LLAMA}))
-    assert facts.cache_values == 2 * 4 * 4 * 32
+    files = ModelFiles.read(folder(tmp_path, {"text_config": LLAMA}))
+    assert files.cache_values == 2 * 4 * 4 * 32
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def test_a_nested_text_config(tmp_path: Path) -> None:
 def test_where_templates_are(
     tmp_path: Path, tokenizer: Any, template: str, found: str | None
 ) -> None:
-    assert ModelFacts.read(folder(tmp_path, LLAMA, tokenizer, template)).chat_template == found
+    assert ModelFiles.read(folder(tmp_path, LLAMA, tokenizer, template)).chat_template == found
 
 
 def test_special_tokens_may_be_objects(tmp_path: Path) -> None:
-    facts = ModelFacts.read(folder(tmp_path, LLAMA, {"bos_token": {"content": "<s>"}}))
-    assert facts.variables == {"bos_token": "<s>"}
+    files = ModelFiles.read(folder(tmp_path, LLAMA, {"bos_token": {"content": "<s>"}}))
+    assert files.variables == {"bos_token": "<s>"}
 
 
 def test_json_that_is_no_object(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"config\.json"):
-        ModelFacts.read(folder(tmp_path, [1]))
+        ModelFiles.read(folder(tmp_path, [1]))
 
 
 def spec(path: Path, **fields: Any) -> EngineSpec:
@@ -87,27 +87,27 @@ def spec(path: Path, **fields: Any) -> EngineSpec:
 
 
 def test_the_cache_is_counted_in_blocks(tmp_path: Path) -> None:
-    facts = ModelFacts.read(folder(tmp_path, LLAMA))
-    size = cache_size(spec(tmp_path, cache_bytes=1_000_000), facts)
+    files = ModelFiles.read(folder(tmp_path, LLAMA))
+    size = cache_size(spec(tmp_path, cache_bytes=1_000_000), files)
     assert (size.blocks, size.tokens, size.size_bytes) == (15, 480, 15 * 65536)
     wide = spec(tmp_path, cache_bytes=1_000_000, properties={"KV_CACHE_PRECISION": "f32"})
-    assert cache_size(wide, facts).tokens == 224
+    assert cache_size(wide, files).tokens == 224
     with pytest.raises(LoadError):
-        cache_size(spec(tmp_path, cache_bytes=100), facts)
+        cache_size(spec(tmp_path, cache_bytes=100), files)
 
 
 def test_by_default_it_holds_a_context_and_not_much_more(tmp_path: Path) -> None:
-    facts = ModelFacts.read(folder(tmp_path, LLAMA))
-    size = cache_size(spec(tmp_path), facts)
+    files = ModelFiles.read(folder(tmp_path, LLAMA))
+    size = cache_size(spec(tmp_path), files)
     assert size.tokens is not None
     assert 4096 <= size.tokens <= 16 * 4096
-    long = ModelFacts.read(folder(tmp_path, {**LLAMA, "max_position_embeddings": 10_000_000}))
+    long = ModelFiles.read(folder(tmp_path, {**LLAMA, "max_position_embeddings": 10_000_000}))
     assert cache_size(spec(tmp_path), long).tokens == 10_000_000
 
 
 def test_models_of_unknown_shape_get_gigabytes(tmp_path: Path) -> None:
-    facts = ModelFacts.read(folder(tmp_path, {}))
-    size = cache_size(spec(tmp_path), facts)
+    files = ModelFiles.read(folder(tmp_path, {}))
+    size = cache_size(spec(tmp_path), files)
     assert (size.blocks, size.tokens, size.gigabytes) == (None, None, 1)
 
 

@@ -34,7 +34,7 @@ async def test_the_answer_ends_with_what_it_has(api: Api, path: str, body: dict[
     assert (text_of(choice), choice["finish_reason"]) == ("Once upon", "length")
     assert response.json()["usage"]["completion_tokens"] == 2
     assert api.engine.cancelled == [api.engine.requests[0].id]
-    assert api.model.in_hand == 0
+    assert api.model.in_flight == 0
 
 
 @pytest.mark.parametrize(("path", "body"), BODIES)
@@ -93,7 +93,7 @@ async def test_waiting_in_the_line_counts(api: Api) -> None:
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 @pytest.mark.parametrize("begun", [True, False])
 async def test_the_servers_own_limit_holds_for_all(api: Api, path: str, begun: bool) -> None:
-    config = api.app.services.config
+    config = api.app.context.config
     api.app.configure(replace(config, limits=LimitsConfig(request_seconds=0.2)))
     api.engine.scripts.append(BEGUN if begun else [])
     async with api.client() as client:
@@ -104,11 +104,11 @@ async def test_the_servers_own_limit_holds_for_all(api: Api, path: str, begun: b
         assert response.json()["done_reason"] == "length"
     else:
         assert response.status_code == 504
-        assert response.json() == {"error": "The time for this request is over."}
+        assert response.json() == {"error": "Request deadline exceeded."}
 
 
 async def test_a_timeout_is_no_more_than_the_servers_limit(api: Api) -> None:
-    config = api.app.services.config
+    config = api.app.context.config
     api.app.configure(replace(config, limits=LimitsConfig(request_seconds=0.2)))
     async with api.client() as client:
         async with asyncio.timeout(10):

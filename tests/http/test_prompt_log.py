@@ -12,7 +12,7 @@ import pytest
 from ovapi import logs
 from ovapi.core import Accepted, Delta, Failed
 from ovapi.errors import EngineFailed
-from ovapi.http.prompt_log import LONGEST
+from ovapi.http.prompt_log import MAX_CHARACTERS
 from tests.support.api import Api, until
 from tests.support.fake_engine import script
 
@@ -31,7 +31,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
 @pytest.fixture
 def verbose(api: Api) -> Api:
     """The server, with `logging.prompts`."""
-    config = api.app.services.config
+    config = api.app.context.config
     api.app.configure(replace(config, logging=replace(config.logging, prompts=True)))
     return api
 
@@ -118,7 +118,7 @@ async def test_a_line_has_an_end(verbose: Api, lines: pytest.LogCaptureFixture) 
     async with verbose.client() as client:
         await client.post("/v1/chat/completions", json={"messages": turns})
     (fields,) = transcripts(lines)
-    assert max(len(fields["asked"]), len(fields["got"])) < LONGEST + 50
+    assert max(len(fields["asked"]), len(fields["got"])) < MAX_CHARACTERS + 50
     assert "turn 899" in fields["asked"]
     assert fields["got"].startswith('["first yy')
     assert fields["got"].endswith('y last"]')

@@ -14,7 +14,7 @@ from ovapi.api.openai.chat import decode
 from ovapi.core import SamplingParams
 from ovapi.errors import ApiError, InvalidRequest
 from ovapi.http.json_encoder import encode_json
-from ovapi.http.request_body import DEEPEST, parse
+from ovapi.http.request_body import MAX_DEPTH, parse
 from tests.support.api import SCHEMAS
 from tests.support.bodies import HELLO
 
@@ -67,7 +67,7 @@ def test_almost_json_is_read_or_refused(text: str) -> None:
 @pytest.mark.parametrize("opening", [b'{"a":', b'{"a":['])
 def test_the_depth_that_is_allowed(opening: bytes) -> None:
     closing = b"]}" if opening.endswith(b"[") else b"}"
-    levels = DEEPEST // len(closing)
+    levels = MAX_DEPTH // len(closing)
     assert parse(opening * levels + b"1" * (closing == b"}") + closing * levels)
     with pytest.raises(InvalidRequest, match="64 levels"):
         parse(opening * (levels + 1) + b"1" * (closing == b"}") + closing * (levels + 1))

@@ -56,9 +56,9 @@ async def test_hundreds_that_say_nothing_keep_nobody_out(api: Api) -> None:
         async with api.client() as client:
             for _ in range(3):
                 assert (await client.get("/health")).status_code == 200
-        assert len(api.server._visits) <= MOST
+        assert len(api.server._connections) <= MOST
         assert len(opened) == 300
-    await until(lambda: not api.server._visits)
+    await until(lambda: not api.server._connections)
 
 
 async def test_those_that_say_nothing_take_the_place_of_none_that_has_asked(api: Api) -> None:
@@ -140,8 +140,8 @@ async def test_who_does_not_take_a_whole_answer_is_dropped(
     api.engine.scripts.append(script("x" * 10_000_000))
     async with connect(api.port, limit=1024) as raw:
         await raw.send(post(chat()))
-        await until(lambda: "does not read" in caplog.text)
-    await until(lambda: not api.server._visits)
+        await until(lambda: "stopped reading" in caplog.text)
+    await until(lambda: not api.server._connections)
 
 
 async def test_a_slow_answer_is_no_stall(api: Api) -> None:

@@ -13,7 +13,7 @@ from ovapi.config.settings import TracingConfig
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Usage
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from ovapi.http.tracing import MOST_CHOICES, Tracing
+from ovapi.http.tracing import MAX_CHOICES, Tracing
 from tests.support.api import Api
 from tests.support.collector import Collector, attributes
 from tests.support.fake_engine import script
@@ -61,11 +61,11 @@ async def test_a_server_that_cannot_answer_is_an_error(api: Api) -> None:
 
 
 async def test_the_phases_of_many_choices_are_bounded(api: Api) -> None:
-    many = MOST_CHOICES + 2
+    many = MAX_CHOICES + 2
     api.engine.scripts += [script("Why")] * many
     api.model.config = replace(api.model.config, max_running=many)
     span, below = (await trace(api, n=many)).of_request("it")
-    assert len(below) == 3 * MOST_CHOICES
+    assert len(below) == 3 * MAX_CHOICES
     found = attributes(span)
     assert found["gen_ai.usage.input_tokens"] == 7
     assert found["gen_ai.usage.output_tokens"] == many

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from ovapi.config import settings as config
-from ovapi.config.settings import load
+from ovapi.config import loader
+from ovapi.config.loader import load
 from ovapi.config.yaml_document import ConfigError
 from ovapi.http.tracing import CLOSE_SECONDS, EXPORT_SECONDS
 from tests.support.collector import Collector, attributes, request_of
@@ -160,11 +160,11 @@ def test_a_collector_that_is_away_costs_nothing(tmp_path: Path, refuses: bool) -
             if not refuses:
                 listener.settimeout(30)
                 listener.accept()[0].close()  # it has been tried
-            server.wait_for_log("ovapi.http.tracing: spans are not sent: ", seconds=30)
+            server.wait_for_log("ovapi.http.tracing: spans not exported: ", seconds=30)
             begun = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - begun < CLOSE_SECONDS + 3
-            assert server.log.count("spans are not sent") == 1
+            assert server.log.count("spans not exported") == 1
             assert "opentelemetry" not in server.log
 
 
@@ -181,14 +181,14 @@ def test_without_the_packages_it_is_refused_at_the_start(
     file = tmp_path / "config.yaml"
     file.write_text("models_dir: none\ntracing: {endpoint: 'http://127.0.0.1:4318/v1/traces'}\n")
     assert load(file).tracing is not None
-    monkeypatch.setattr(config, "OPENTELEMETRY", ("opentelemetry_that_is_not_there.sdk",))
+    monkeypatch.setattr(loader, "OPENTELEMETRY", ("opentelemetry_that_is_not_there.sdk",))
     with pytest.raises(ConfigError, match=r"tracing \(line 2\): needs .*ovapi\[otel\]"):
         load(file)
 
 
 def test_it_is_not_imported_where_it_is_not_configured() -> None:
     program = (
-        "import sys, ovapi.server; from ovapi.config.settings import load; load(None);"
+        "import sys, ovapi.server; from ovapi.config.loader import load; load(None);"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     result = subprocess.run(

@@ -10,7 +10,7 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.serving.admission import Gate, Load, load_of
+from ovapi.serving.admission import AdmissionControl, Demand, demand_of
 
 
 def request(prompt: Prompt, max_tokens: int | None = 10, width: int = 0) -> GenerateRequest:
@@ -21,34 +21,34 @@ def request(prompt: Prompt, max_tokens: int | None = 10, width: int = 0) -> Gene
 
 
 def test_both_limits_hold() -> None:
-    gate = Gate()
-    gate.enter(Load(2, 100))
-    assert gate.admits(Load(1, 50), 3, 150)
-    assert not gate.admits(Load(2, 50), 3, 150)
-    assert not gate.admits(Load(1, 51), 3, 150)
-    assert gate.admits(Load(1, 10**9), 3, None)
-    gate.leave(Load(2, 100))
-    assert len(gate) == 0
+    admission = AdmissionControl()
+    admission.enter(Demand(2, 100))
+    assert admission.admits(Demand(1, 50), 3, 150)
+    assert not admission.admits(Demand(2, 50), 3, 150)
+    assert not admission.admits(Demand(1, 51), 3, 150)
+    assert admission.admits(Demand(1, 10**9), 3, None)
+    admission.leave(Demand(2, 100))
+    assert len(admission) == 0
 
 
 def test_what_is_too_much_on_its_own_goes_alone() -> None:
-    gate = Gate()
-    assert gate.admits(Load(9, 10**9), 3, 150)
-    gate.enter(Load(9, 10**9))
-    assert not gate.admits(Load(1, 1), 3, 150)
+    admission = AdmissionControl()
+    assert admission.admits(Demand(9, 10**9), 3, 150)
+    admission.enter(Demand(9, 10**9))
+    assert not admission.admits(Demand(1, 1), 3, 150)
 
 
 def test_the_load_of_a_request() -> None:
     ids, text = TokenPrompt((1, 2, 3)), TextPrompt("x" * 40)
     chat = ChatPrompt((Message("system", "x" * 8), Message("user", "x" * 12)))
-    assert load_of(request(ids), 4096) == Load(1, 13)
-    assert load_of(request(text), 4096) == Load(1, 20)
-    assert load_of(request(chat), None) == Load(1, 15)
-    assert load_of(request(text), 4096, prompt_tokens=12) == Load(1, 22)
-    assert load_of(request(ids, width=4), 4096) == Load(4, 43)
+    assert demand_of(request(ids), 4096) == Demand(1, 13)
+    assert demand_of(request(text), 4096) == Demand(1, 20)
+    assert demand_of(request(chat), None) == Demand(1, 15)
+    assert demand_of(request(text), 4096, prompt_tokens=12) == Demand(1, 22)
+    assert demand_of(request(ids, width=4), 4096) == Demand(4, 43)
 
 
 def test_nothing_is_more_than_the_context() -> None:
     ids = TokenPrompt((1, 2, 3))
-    assert load_of(request(ids, max_tokens=None), 100) == Load(1, 100)
-    assert load_of(request(ids, max_tokens=900), 100) == Load(1, 100)
+    assert demand_of(request(ids, max_tokens=None), 100) == Demand(1, 100)
+    assert demand_of(request(ids, max_tokens=900), 100) == Demand(1, 100)

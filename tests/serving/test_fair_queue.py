@@ -1,12 +1,12 @@
-from ovapi.serving.fair_queue import Line
+from ovapi.serving.fair_queue import FairQueue
 
 
-def taken(line: Line[str]) -> list[str]:
+def taken(line: FairQueue[str]) -> list[str]:
     return [line.take() for _ in range(len(line))]
 
 
 def test_first_come_first_served_within_a_caller() -> None:
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     for name in "abc":
         line.add("me", name, name)
     assert line.first() == "a"
@@ -15,7 +15,7 @@ def test_first_come_first_served_within_a_caller() -> None:
 
 
 def test_callers_take_turns() -> None:
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     for number in range(100):
         line.add("many", f"m{number}", f"m{number}")
     line.add("one", "o", "o")
@@ -25,7 +25,7 @@ def test_callers_take_turns() -> None:
 
 
 def test_who_comes_back_waits_for_all_others() -> None:
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     line.add("a", "1", "1")
     line.add("b", "2", "2")
     assert line.take() == "1"
@@ -34,7 +34,7 @@ def test_who_comes_back_waits_for_all_others() -> None:
 
 
 def test_leaving_the_line() -> None:
-    line: Line[str] = Line()
+    line: FairQueue[str] = FairQueue()
     for caller, name in (("a", "1"), ("a", "2"), ("b", "3")):
         line.add(caller, name, name)
     line.remove("a", "1")

@@ -11,7 +11,7 @@ import pytest
 from ovapi.config.settings import ModelConfig
 from ovapi.engine.base import EngineState
 from ovapi.errors import DeadlineExceeded, ModelFailed, ModelLoading, NoMemory, QueueFull
-from ovapi.serving.lifecycle import REQUEST, START, Residence
+from ovapi.serving.lifecycle import REQUEST, START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
 from ovapi.serving.model import Model
 from tests.support.api import until
@@ -42,23 +42,23 @@ class House:
             Model(ModelConfig(name, Path(name), load="lazy", **entry), engines(), engines)
             for name, engines in zip("abcdef", self.engines, strict=False)
         ]
-        self.budget = MemoryBudget(lambda: (one.residence for one in self.models), limit)
+        self.budget = MemoryBudget(lambda: (one.lifecycle for one in self.models), limit)
         for model in self.models:
-            model.residence.room = self.budget
-            model.residence.estimate = lambda: size
+            model.lifecycle.room = self.budget
+            model.lifecycle.estimate = lambda: size
 
     @property
-    def residences(self) -> list[Residence]:
-        return [model.residence for model in self.models]
+    def lifecycles(self) -> list[ModelLifecycle]:
+        return [model.lifecycle for model in self.models]
 
     @property
     def present(self) -> str:
-        return "".join(one.name for one in self.models if one.residence.present)
+        return "".join(one.name for one in self.models if one.lifecycle.present)
 
     async def use(self, number: int) -> None:
         """A request that comes, has the model loaded and ends."""
-        residence = self.residences[number]
-        with residence.use():
+        lifecycle = self.lifecycles[number]
+        with lifecycle.use():
             waiter = self.models[number].arrival(1, None)
             if waiter is not None:
                 engines = self.engines[number]
@@ -71,18 +71,18 @@ class House:
 async def test_many_requests_share_one_load() -> None:
     house = House(1)
     (model,), (engines,) = house.models, house.engines
-    with model.residence.use():
+    with model.lifecycle.use():
         waiters = [model.arrival(2, None) for _ in range(3)]
-        assert model.residence.waiting == 6
+        assert model.lifecycle.waiting == 6
         assert model.stats.waiting == 6
         engines.last.become("ready")
         for waiter in waiters:
             assert waiter is not None
             await waiter
-    assert model.residence.waiting == 0
+    assert model.lifecycle.waiting == 0
     assert model.arrival(1, None) is None
     assert len(engines.made) == 1
-    assert model.residence.loads == {REQUEST: 1}
+    assert model.lifecycle.loads == {REQUEST: 1}
 
 
 async def test_who_waits_for_the_load_is_in_the_queue() -> None:
@@ -90,113 +90,113 @@ async def test_who_waits_for_the_load_is_in_the_queue() -> None:
     model.arrival(2, None)
     with pytest.raises(QueueFull, match="2 of 3 requests"):
         model.arrival(2, None)
-    assert model.residence.waiting == 2
+    assert model.lifecycle.waiting == 2
 
 
 async def test_a_wait_has_an_end_and_the_load_goes_on() -> None:
     house = House(1, load_wait_seconds=0.02)
-    (residence,) = house.residences
-    with residence.use():
+    (lifecycle,) = house.lifecycles
+    with lifecycle.use():
         with pytest.raises(ModelLoading) as caught:
-            await residence.wait(1)
+            await lifecycle.wait(1)
         assert caught.value.retry_after
         with pytest.raises(DeadlineExceeded):
-            await residence.wait(1, asyncio.get_running_loop().time() + 0.01)
-        assert (residence.waiting, residence.engine.state.status) == (0, "loading")
+            await lifecycle.wait(1, asyncio.get_running_loop().time() + 0.01)
+        assert (lifecycle.waiting, lifecycle.engine.state.status) == (0, "loading")
         house.engines[0].last.become("ready")
-        assert residence.available
+        assert lifecycle.available
 
 
 async def test_without_patience_the_refusal_comes_at_once_and_the_load_begins() -> None:
-    (residence,) = House(1, load_wait_seconds=0).residences
+    (lifecycle,) = House(1, load_wait_seconds=0).lifecycles
     with pytest.raises(ModelLoading):
-        residence.check()
+        lifecycle.check()
     with pytest.raises(ModelLoading):
-        residence.wait(1)
-    assert residence.engine.state.status == "loading"
+        lifecycle.wait(1)
+    assert lifecycle.engine.state.status == "loading"
 
 
 async def test_a_load_at_the_start_is_not_waited_for() -> None:
-    (residence,) = House(1).residences
-    residence.load(START)
+    (lifecycle,) = House(1).lifecycles
+    lifecycle.load(START)
     with pytest.raises(ModelLoading, match="still loading"):
-        residence.wait(1)
+        lifecycle.wait(1)
 
 
 async def test_a_failed_load_fails_those_that_wait_and_those_that_come() -> None:
     house = House(1)
-    (residence,) = house.residences
-    with residence.use():
-        waiter = residence.wait(1)
+    (lifecycle,) = house.lifecycles
+    with lifecycle.use():
+        waiter = lifecycle.wait(1)
         house.engines[0].last.become("failed", "no weights")
         with pytest.raises(ModelFailed, match="no weights"):
             await waiter
         with pytest.raises(ModelFailed):
-            residence.wait(1)
+            lifecycle.wait(1)
 
 
 async def test_an_idle_model_leaves_after_its_time_and_comes_again() -> None:
     house = House(1, keep_alive=0.05)
-    (residence,), (engines,) = house.residences, house.engines
+    (lifecycle,), (engines,) = house.lifecycles, house.engines
     await house.use(0)
-    with residence.use():
+    with lifecycle.use():
         await asyncio.sleep(0.1)
-        assert residence.available
-    await until(lambda: not residence.present)
+        assert lifecycle.available
+    await until(lambda: not lifecycle.present)
     assert engines.made[0].state.status == "stopped"
-    assert residence.unloads == {"idle": 1}
+    assert lifecycle.unloads == {"idle": 1}
     await house.use(0)
     assert len(engines.made) == 2
 
 
 async def test_a_client_that_leaves_during_the_load_leaves_a_model_that_leaves_too() -> None:
     house = House(1, keep_alive=0.02)
-    (residence,) = house.residences
-    with residence.use():
-        waiter = residence.wait(1)
+    (lifecycle,) = house.lifecycles
+    with lifecycle.use():
+        waiter = lifecycle.wait(1)
         waiter.set_exception(ConnectionError())
         with pytest.raises(ConnectionError):
             await waiter
-    assert residence.waiting == 0
+    assert lifecycle.waiting == 0
     house.engines[0].last.become("ready")
-    await until(lambda: not residence.present)
+    await until(lambda: not lifecycle.present)
 
 
 async def test_a_request_changes_the_time_for_this_stay() -> None:
     house = House(1, keep_alive=60.0)
-    (residence,) = house.residences
+    (lifecycle,) = house.lifecycles
     await house.use(0)
-    assert 59 < (residence.expires_in or 0) <= 60
-    residence.stay(None)
-    assert residence.expires_in is None
-    residence.stay(0.01)
-    await until(lambda: not residence.present)
-    assert residence.keep_alive == 60
+    assert 59 < (lifecycle.expires_in or 0) <= 60
+    lifecycle.stay(None)
+    assert lifecycle.expires_in is None
+    lifecycle.stay(0.01)
+    await until(lambda: not lifecycle.present)
+    assert lifecycle.keep_alive == 60
 
 
 async def test_a_dismissed_model_leaves_after_its_requests() -> None:
     house = House(1)
-    (residence,) = house.residences
-    await residence.dismiss()
-    assert not residence.unloads, "it was not there"
+    (lifecycle,) = house.lifecycles
+    await lifecycle.dismiss()
+    assert not lifecycle.unloads, "it was not there"
     await house.use(0)
-    with residence.use():
-        await residence.dismiss()
-        assert residence.available
-    await until(lambda: not residence.present)
+    with lifecycle.use():
+        await lifecycle.dismiss()
+        assert lifecycle.available
+    await until(lambda: not lifecycle.present)
     await house.use(0)
-    await residence.dismiss()
-    assert not residence.present
-    assert residence.unloads == {"request": 2}
+    await lifecycle.dismiss()
+    assert not lifecycle.present
+    assert lifecycle.unloads == {"request": 2}
 
 
 async def test_a_request_during_the_unload_waits_for_it_and_loads_again() -> None:
     house = House(1)
-    (residence,), (engines,) = house.residences, house.engines
+    (lifecycle,), (engines,) = house.lifecycles, house.engines
     await house.use(0)
-    leaving = residence.unload("idle")
-    with residence.use():
-        waiter = residence.wait(1)
+    leaving = lifecycle.unload("idle")
+    with lifecycle.use():
+        waiter = lifecycle.wait(1)
         await until(lambda: len(engines.made) == 2 and engines.last.state.status == "loading")
         engines.last.become("ready")
         await waiter
@@ -205,16 +205,16 @@ async def test_a_request_during_the_unload_waits_for_it_and_loads_again() -> Non
 
 async def test_the_states_that_others_see() -> None:
     house = House(1)
-    (residence,) = house.residences
+    (lifecycle,) = house.lifecycles
     seen: list[str] = []
 
     def note(state: EngineState) -> None:
         seen.append(state.status)
 
-    residence.on_state = note
+    lifecycle.on_state = note
     await house.use(0)
-    await residence.dismiss()
-    await residence.close()
+    await lifecycle.dismiss()
+    await lifecycle.close()
     assert seen == ["loading", "ready", "unloaded", "stopped"]
 
 
@@ -226,33 +226,33 @@ class TestBudget:
         await house.use(0)
         await house.use(2)
         assert house.present == "ac"
-        assert house.residences[1].unloads == {"memory": 1}
+        assert house.lifecycles[1].unloads == {"memory": 1}
 
     async def test_nobody_makes_way_in_vain(self) -> None:
         house = House(3, limit=20)
         await house.use(0)
         await house.use(1)
-        house.residences[2].estimate = lambda: 20
-        with house.residences[0].use(), pytest.raises(NoMemory, match="in use") as caught:
+        house.lifecycles[2].estimate = lambda: 20
+        with house.lifecycles[0].use(), pytest.raises(NoMemory, match="in use") as caught:
             await house.use(2)
         assert (house.present, caught.value.retry_after) == ("ab", 10)
         await house.use(2)
         assert house.present == "c"
 
     async def test_what_can_never_fit_says_so(self) -> None:
-        with pytest.raises(NoMemory, match="more than this server may use"):
+        with pytest.raises(NoMemory, match="exceeds the memory budget"):
             await House(1, limit=9).use(0)
 
     async def test_what_loads_counts_and_stays(self) -> None:
         house = House(2, limit=10)
-        house.residences[0].load(REQUEST)
+        house.lifecycles[0].load(REQUEST)
         with pytest.raises(NoMemory):
             await house.use(1)
         assert house.present == "a"
 
     async def test_the_start_takes_what_is_free(self) -> None:
         house = House(3, limit=20)
-        for residence in house.residences:
-            residence.load(START)
+        for lifecycle in house.lifecycles:
+            lifecycle.load(START)
         assert house.present == "ab"
-        house.residences[2].check()  # it can be asked for
+        house.lifecycles[2].check()  # it can be asked for

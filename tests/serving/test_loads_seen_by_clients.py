@@ -27,10 +27,10 @@ REQUESTS = [
 
 def bring(api: Api, status: EngineStatus = "unloaded") -> FakeEngine:
     """Put an engine in this state behind the model; so are those that come after it."""
-    residence = api.model.residence
-    residence._make = lambda: FakeEngine("unloaded")
-    residence._take(FakeEngine(status))
-    engine = residence.engine
+    lifecycle = api.model.lifecycle
+    lifecycle._make = lambda: FakeEngine("unloaded")
+    lifecycle._take(FakeEngine(status))
+    engine = lifecycle.engine
     assert isinstance(engine, FakeEngine)
     return engine
 
@@ -46,7 +46,7 @@ async def test_every_request_waits_for_the_load(api: Api, path: str, body: dict[
         assert (await client.get("/ready")).status_code == 200
         engine.become("ready")
         assert (await asking).status_code == 200
-    assert api.model.residence.waiting == 0
+    assert api.model.lifecycle.waiting == 0
 
 
 @pytest.mark.parametrize(("path", "body"), REQUESTS)
@@ -72,7 +72,7 @@ async def test_a_client_that_goes_does_not_wait(api: Api, path: str, body: dict[
     async with api.client() as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.post(path, json=body, timeout=0.05)
-    await until(lambda: api.model.residence.waiting == 0)
+    await until(lambda: api.model.lifecycle.waiting == 0)
     await asyncio.wait_for(api.model.idle(), 10)
     assert api.app.active == 0
     engine.become("ready")

@@ -89,11 +89,11 @@ def test_a_request_holds_its_slot_until_its_last_event(model: Model, engine: Sil
     model.generate([request("a"), request("b")])
     engine.sinks["a"](Accepted(1))
     engine.sinks["a"](Delta("x"))
-    assert model.in_hand == 2
+    assert model.in_flight == 2
     engine.sinks["a"](Finished("stop", USAGE))
-    assert model.in_hand == 1
+    assert model.in_flight == 1
     engine.sinks["b"](Failed(EngineFailed("gone")))
-    assert model.in_hand == 0
+    assert model.in_flight == 0
 
 
 def test_a_beam_search_holds_one_slot_for_all_its_choices(
@@ -102,9 +102,9 @@ def test_a_beam_search_holds_one_slot_for_all_its_choices(
     beams = BeamSearch(width=4, results=2)
     stream = model.generate([request("a", replace(SamplingParams(), beams=beams))])
     engine.sinks["a"](Finished("stop", USAGE, index=0))
-    assert (model.in_hand, stream.ended) == (1, False)
+    assert (model.in_flight, stream.ended) == (1, False)
     engine.sinks["a"](Finished("stop", USAGE, index=1))
-    assert (model.in_hand, stream.ended) == (0, True)
+    assert (model.in_flight, stream.ended) == (0, True)
 
 
 def test_no_slot_no_submission(model: Model, engine: SilentEngine) -> None:
@@ -128,14 +128,14 @@ def test_closing_a_stream_cancels_what_is_open_and_frees_the_slots(
     engine.sinks["a"](Finished("stop", USAGE))
     stream.close()
     assert engine.cancelled == ["b"]
-    assert model.in_hand == 0
+    assert model.in_flight == 0
 
 
 def test_a_failure_of_one_choice_cancels_the_others(model: Model, engine: SilentEngine) -> None:
     model.generate([request("a"), request("b")])
     engine.sinks["a"](Failed(EngineFailed("gone")))
     assert engine.cancelled == ["b"]
-    assert model.in_hand == 0
+    assert model.in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ async def test_who_leaves_the_line_was_never_there_for_the_engine(
     assert engine.cancelled == []
     end(engine, "r0")
     assert list(engine.sinks)[-1] == "c"
-    assert (busy.in_hand, busy.stats.waiting) == (2, 0)
+    assert (busy.in_flight, busy.stats.waiting) == (2, 0)
 
 
 async def test_leaving_the_engine_lets_the_next_one_in(busy: Model, engine: SilentEngine) -> None:
@@ -202,7 +202,7 @@ async def test_waiting_too_long_is_a_503(busy: Model, engine: SilentEngine) -> N
     assert isinstance(event, Failed)
     assert isinstance(event.error, QueueTimeout)
     assert event.error.retry_after
-    assert (busy.in_hand, busy.stats.waiting) == (2, 0)
+    assert (busy.in_flight, busy.stats.waiting) == (2, 0)
 
 
 async def test_what_has_started_does_not_time_out(busy: Model, engine: SilentEngine) -> None:

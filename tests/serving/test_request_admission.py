@@ -57,14 +57,14 @@ async def test_a_key_with_many_requests_does_not_starve_one_with_one(api: Api) -
     async with api.client() as client:
         ask = client.post
         many = [asyncio.create_task(ask(CHAT, json=chat(), headers=key("a"))) for _ in range(8)]
-        await until(lambda: api.model.in_hand == 8)
+        await until(lambda: api.model.in_flight == 8)
         one = asyncio.create_task(ask(CHAT, json=chat(), headers=key("b")))
-        await until(lambda: api.model.in_hand == 9)
+        await until(lambda: api.model.in_flight == 9)
         for number in range(RUNNING + 2):  # one more of alice's, whose turn it was, then bob's
             await answered(api, number)
         async with asyncio.timeout(10):
             assert (await one).status_code == 200
-        assert api.model.in_hand == 8 - RUNNING - 1
+        assert api.model.in_flight == 8 - RUNNING - 1
         for number in range(RUNNING + 2, 9):
             await answered(api, number)
         assert {response.status_code for response in await asyncio.gather(*many)} == {200}
@@ -83,7 +83,7 @@ async def test_a_request_that_waits_too_long(api: Api, path: str, body: dict[str
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) > 0
         error = response.json()["error"]
-        assert "busy" in (error if isinstance(error, str) else error["message"])
+        assert "in the queue" in (error if isinstance(error, str) else error["message"])
         assert len(api.engine.requests) == RUNNING
         assert not api.engine.cancelled
         assert refusals(api, "queue_timeout") == 1
@@ -95,12 +95,12 @@ async def test_a_request_that_waits_too_long(api: Api, path: str, body: dict[str
 async def test_health_and_metrics_count_who_waits(api: Api) -> None:
     async with api.client() as client:
         task = asyncio.create_task(client.post(CHAT, json=chat(n=9), headers=key("a")))
-        await until(lambda: api.model.in_hand == 9)
+        await until(lambda: api.model.in_flight == 9)
         health = (await client.get("/health")).json()
         assert health["models"]["demo"]["waiting"] == 9 - RUNNING
         assert 'num_requests_waiting{model_name="demo"} 6.0' in api.app.metrics.expose().decode()
         task.cancel()
-    await until(lambda: api.model.in_hand == 0)
+    await until(lambda: api.model.in_flight == 0)
     assert len(api.engine.requests) == len(api.engine.cancelled) == RUNNING
 
 
@@ -119,7 +119,7 @@ async def test_a_reloaded_limit_holds_for_the_next_request(api: Api) -> None:
     api.model.config = replace(api.model.config, max_running=1, max_queued=0)
     async with api.client() as client:
         task = asyncio.create_task(client.post(CHAT, json=chat(), headers=key("a")))
-        await until(lambda: api.model.in_hand == 1)
+        await until(lambda: api.model.in_flight == 1)
         response = await client.post(CHAT, json=chat(), headers=key("b"))
         assert response.status_code == 429
         assert response.json()["error"]["code"] == "queue_full"
@@ -130,7 +130,7 @@ async def test_a_reloaded_limit_holds_for_the_next_request(api: Api) -> None:
 
 def limit(api: Api, **limits: int) -> None:
     """Have every key limited so, as after a reload."""
-    config = api.app.services.config
+    config = api.app.context.config
     api.app.configure(replace(config, limits=LimitsConfig(KeyLimits(**limits))))
 
 
@@ -148,7 +148,7 @@ async def test_a_key_has_so_many_requests_at_a_time(
         assert response.status_code == 429
         assert response.headers["Retry-After"] == "1"
         error = response.json()["error"]
-        assert "at a time" in (error if isinstance(error, str) else error["message"])
+        assert "Concurrency limit" in (error if isinstance(error, str) else error["message"])
         assert refusals(api, "concurrency_limit_exceeded") == 1
         first[1].cancel()
         await until(lambda: api.app.active == 1)
@@ -213,7 +213,7 @@ def saying(text: str) -> dict[str, object]:
 
 
 async def test_bodies_have_so_many_bytes_together(api: Api) -> None:
-    config = api.app.services.config
+    config = api.app.context.config
     api.app.configure(replace(config, limits=LimitsConfig(body_bytes=10_000)))
     async with api.client() as client:
         large = saying("x" * 6_000)
@@ -229,21 +229,21 @@ async def test_bodies_have_so_many_bytes_together(api: Api) -> None:
         answer(api, 0)
         answer(api, 1)
         assert {(await task).status_code for task in (first, small)} == {200}
-        assert api.app.services.body_bytes == 0
+        assert api.app.context.body_bytes == 0
 
 
 async def test_a_body_that_never_ends_holds_its_bytes_until_it_is_cut_off(api: Api) -> None:
     async with connect(api.port) as raw:
         await raw.send(post(b"x" * 1000, X_Api_Key="a", Content_Length="2000"))
-        await until(lambda: api.app.services.body_bytes == 1000)
-    await until(lambda: api.app.services.body_bytes == 0)
+        await until(lambda: api.app.context.body_bytes == 1000)
+    await until(lambda: api.app.context.body_bytes == 0)
 
 
 async def test_a_single_body_may_exceed_what_all_may_have(api: Api) -> None:
-    config = api.app.services.config
+    config = api.app.context.config
     api.app.configure(replace(config, limits=LimitsConfig(body_bytes=1024)))
     api.engine.scripts.append(script("Hi"))
     async with api.client() as client:
         response = await client.post(CHAT, json=saying("x" * 100_000), headers=key("a"))
     assert response.status_code == 200
-    assert api.app.services.body_bytes == 0
+    assert api.app.context.body_bytes == 0

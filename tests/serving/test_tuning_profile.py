@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from ovapi.config.settings import Config, ModelConfig, load
+from ovapi.config.loader import load
+from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import MAX_BATCHED_TOKENS, EngineSpec
 from ovapi.serving import tuning_profile as profile
-from ovapi.serving.model_manager import Fleet
+from ovapi.serving.model_manager import ModelManager
 from ovapi.serving.tuning_profile import Profile
 from tests.support.server_process import DEMO, ROOT
 
@@ -33,8 +34,8 @@ def save(config: Config, objective: str, made: str = "2026-01-01", **changes: An
 
 
 def spec(config: Config) -> EngineSpec:
-    fleet = Fleet(config, Executor(), lambda *_: None)
-    (model,) = fleet.registry
+    manager = ModelManager(config, Executor(), lambda *_: None)
+    (model,) = manager.registry
     made: EngineSpec = model.engine._spec  # type: ignore[attr-defined]
     return made
 
@@ -68,7 +69,7 @@ def test_what_the_configuration_sets_wins(tmp_path: Path) -> None:
 
 def test_without_a_profile_there_are_the_defaults(tmp_path: Path) -> None:
     made = spec(config_of(tmp_path))
-    assert (made.properties, made.max_batched_tokens) == ({}, MAX_BATCHED_TOKENS)
+    assert (made.properties, made.batched_tokens) == ({}, MAX_BATCHED_TOKENS)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,8 @@ def test_a_damaged_profile_is_ignored(tmp_path: Path, text: str) -> None:
     file = profile.file_of(config, config.models[0], "latency")
     file.parent.mkdir()
     file.write_bytes(text.encode("latin-1"))
-    choice = profile.choose(config, config.models[0])
-    assert choice == profile.Choice(None, (f"{DEMO}.latency.json cannot be read",))
+    selection = profile.choose(config, config.models[0])
+    assert selection == profile.ProfileSelection(None, (f"{DEMO}.latency.json cannot be read",))
 
 
 def test_the_log_names_the_profile_in_force(

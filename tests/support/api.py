@@ -16,7 +16,7 @@ from tornado.testing import bind_unused_port
 from ovapi.app import Application
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
-from ovapi.http.server import HttpServer
+from ovapi.http.server import LimitedHTTPServer
 from ovapi.serving.model import Model, ModelRegistry
 from ovapi.validation.schemas import Schemas
 from tests.support.fake_engine import FakeEngine
@@ -33,7 +33,7 @@ class Api:
     engine: FakeEngine
     model: Model
     port: int
-    server: HttpServer
+    server: LimitedHTTPServer
 
     @property
     def url(self) -> str:
@@ -41,7 +41,7 @@ class Api:
 
     def keep_alive_every(self, seconds: float) -> None:
         """How long a stream may be silent before a comment."""
-        config = self.app.services.config
+        config = self.app.context.config
         server = replace(config.server, keepalive_seconds=seconds)
         self.app.configure(replace(config, server=server))
 
@@ -85,7 +85,7 @@ def api(io_loop: IOLoop, keys: Keyring, limits: ServerConfig) -> Iterator[Api]:
     model = Model(model_config, engine)
     executor = ThreadPoolExecutor(4)
     app = Application(config, ModelRegistry([model], "demo"), SCHEMAS, executor)
-    server = HttpServer(app, limits, app.metrics.refused)
+    server = LimitedHTTPServer(app, limits, app.metrics.refused)
     listening, port = bind_unused_port()
     io_loop.run_sync(lambda: server.add_socket(listening))
     yield Api(app, engine, model, port, server)

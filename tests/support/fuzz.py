@@ -18,7 +18,7 @@ from tornado.testing import bind_unused_port
 from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.core import GenerateRequest, Sink
-from ovapi.http.server import HttpServer
+from ovapi.http.server import LimitedHTTPServer
 from ovapi.serving.model import Model, ModelRegistry
 from ovapi.validation.schemas import Schemas
 from tests.support.fake_engine import FakeEngine, script
@@ -48,7 +48,7 @@ async def serve(arguments: list[str]) -> int:
     registry = ModelRegistry([Model(MODEL, TalkingEngine())], MODEL.name)
     with ThreadPoolExecutor(4) as executor:
         app = Application(config, registry, Schemas(), executor)
-        server = HttpServer(app, config.server, app.metrics.refused)
+        server = LimitedHTTPServer(app, config.server, app.metrics.refused)
         listening, port = bind_unused_port()
         server.add_socket(listening)
         url = f"http://127.0.0.1:{port}/openapi.json"

@@ -46,4 +46,4 @@ def test_a_dead_socket_is_logged_and_survived(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         Notifier(str(tmp_path / "absent")).ready("serving")
-    assert "systemd cannot be told" in caplog.text
+    assert "cannot notify systemd" in caplog.text

@@ -17,7 +17,8 @@ import httpx
 import pytest
 import yaml
 
-from ovapi.config.settings import ModelConfig, load
+from ovapi.config.loader import load
+from ovapi.config.settings import ModelConfig
 from ovapi.core import Accepted, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.serving.model import Model
 from ovapi.systemd.watchdog import STUCK_SECONDS, Progress
@@ -137,12 +138,12 @@ def test_what_is_meant_for_another_process_is_left_alone(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
-    assert load(file).service.sockets == 0
-    assert load(file).service.watchdog_seconds is None
+    assert load(file).systemd.sockets == 0
+    assert load(file).systemd.watchdog_seconds is None
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    service = load(file).service
-    assert (service.notify, service.sockets, service.watchdog_seconds) == ("/run/notify", 2, 30)
+    systemd = load(file).systemd
+    assert (systemd.notify, systemd.sockets, systemd.watchdog_seconds) == ("/run/notify", 2, 30)
 
 
 def test_an_engine_that_stands_still_is_told_from_one_that_does_not() -> None:

@@ -144,7 +144,7 @@ def test_a_real_run_writes_a_profile_that_is_then_in_force(tmp_path: Path) -> No
     assert f"profile: latency of {written['made']}" in checked.stdout
     unknown = command("tune", "--config", str(config), "--model", "other")
     assert (unknown.returncode, unknown.stderr) == (
-        1, f"there is no model 'other'; there are: {DEMO}\n",
+        1, f"unknown model 'other'; known models: {DEMO}\n",
     )  # fmt: skip
 
 

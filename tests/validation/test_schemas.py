@@ -131,7 +131,7 @@ def test_all_errors_with_their_paths(schemas: Schemas) -> None:
     found = schemas.errors("folder/thing", {"tags": [1, 2], "foo": 1, "count": "x"})
     assert found == [
         (("name",), "is required"),
-        (("foo",), "is not known here"),
+        (("foo",), "is unknown"),
         (("count",), "must be an integer, not a string"),
         (("tags", 0), "must be a string, not a number"),
         (("tags", 1), "must be a string, not a number"),

@@ -11,27 +11,26 @@ INTRODUCTION = """\
 An OpenAI-compatible API for language models on OpenVINO. Point a client of OpenAI's API at
 `http://HOST:PORT/v1`; `/v3` in its place works too.
 
-Clients of [Ollama's API][ollama] work unchanged with `http://HOST:PORT`. There the names of models
-may end in `:latest`, errors are `{"error": "…"}`, a full queue is a 503, and a body need not
-announce its `Content-Type`, unless it comes from a browser. Models are neither fetched nor changed:
-`/api/pull` and its like are a 404.
+Point a client of [Ollama's API][ollama] at `http://HOST:PORT`. On these endpoints model names may
+end in `:latest`, errors are `{"error": "…"}`, a full queue is a 503, and `Content-Type` may be
+omitted except by browsers. Models cannot be pulled, created or deleted: `/api/pull` and similar
+endpoints return 404.
 
-Bodies are JSON in UTF-8 with `Content-Type: application/json`, uncompressed, nested at most 64
-deep, without duplicate keys, NaN, infinities or NUL characters. They may have 16 MiB
-(`server.max_body_bytes`) with at most a million commas and a quarter of a million colons or opening
-brackets, and must arrive within a minute (`server.body_timeout`). `null` stands for a parameter
-that is not given.
-A parameter that the server does not know, or knows and cannot honour, is refused with a 400 that
-names it; one without effect says so in its table. Every answer carries an `X-Request-ID`: the
-request's own, where it sent one of up to 128 letters, digits and `._:-`, else a new one.
+Bodies are uncompressed JSON in UTF-8 with `Content-Type: application/json`, nested at most 64
+levels deep, without duplicate keys, NaN, infinities or NUL characters. A body has at most 16 MiB
+(`server.max_body_bytes`), a million commas and a quarter of a million colons or opening brackets,
+and must arrive within 60 seconds (`server.body_timeout`). A parameter that is `null` counts as
+omitted.
+Unknown and unsupported parameters are rejected with a 400 that names them; parameters without
+effect are marked in the tables. Every response has an `X-Request-ID`: that of the request, if it
+is up to 128 letters, digits and `._:-`, else a new one.
 
-Once keys are configured, every endpoint but `/health` and `/ready` needs one, as
-`Authorization: Bearer KEY` or `X-Api-Key: KEY`; without it the answer is a 401. A server on a
-loopback address answers only to its own names (`server.allowed_hosts` adds some), and pages of
-other origins may use a server only where `server.cors_origins` lists them; else the answer is a
-403.
+If keys are configured, all endpoints except `/health` and `/ready` require
+`Authorization: Bearer KEY` or `X-Api-Key: KEY` and otherwise return 401. A server on a loopback
+address rejects requests for other host names (`server.allowed_hosts` adds some), and every server
+rejects browser requests from origins that are not in `server.cors_origins`, with a 403.
 
-This page is generated from the schemas that requests are checked against: see `make docs`.
+This page is generated from the schemas that requests are validated against: see `make docs`.
 
 [ollama]: https://github.com/ollama/ollama/blob/main/docs/api.md
 """
@@ -39,18 +38,18 @@ This page is generated from the schemas that requests are checked against: see `
 STREAMING = """\
 ### Streaming
 
-With `"stream": true` the answer is a stream of [server-sent events][sse]: lines `data: ` with a
-chunk in JSON, each followed by an empty line.
+With `"stream": true` the response is a stream of [server-sent events][sse]: lines `data: ` with a
+JSON chunk, each followed by an empty line.
 
-1. Each choice begins with a chunk whose delta has the role and an empty content. It is sent with
-   the first result: a request that fails before has a real HTTP status.
-2. Chunks with a piece of the text in `delta.content`. A piece is whole characters, and never part
-   of a stop string. The choices of `n` > 1 are interleaved; `index` tells them apart.
-3. Each choice ends with a chunk whose delta is empty and whose `finish_reason` is set.
+1. Each choice starts with a chunk whose delta has the role and empty content. It is sent with the
+   first result: a request that fails earlier gets a real HTTP status.
+2. Chunks with a piece of the text in `delta.content`: whole characters, never part of a stop
+   string. The choices of `n` > 1 are interleaved and told apart by `index`.
+3. Each choice ends with a chunk with an empty delta and a `finish_reason`.
 4. With `stream_options.include_usage`, one chunk with the usage and no choices.
 5. `data: [DONE]`.
 
-Shortened, that is:
+Abridged:
 
 ```
 data: {"id": "chatcmpl-1f", …, "choices": [{"index": 0, "delta": {"role": "assistant", …}, …}]}
@@ -62,10 +61,9 @@ data: {"id": "chatcmpl-1f", …, "choices": [{"index": 0, "delta": {}, "finish_r
 data: [DONE]
 ```
 
-While there is nothing to send, a comment line (`: keep-alive`) comes every 15 seconds
-(`server.keepalive_seconds`). If the generation fails after the stream has begun, an event with an
-error object comes, `data: {"error": {…}}`, and then `data: [DONE]`. A client that closes the
-connection cancels its request.
+While there is nothing to send, the server sends a comment line (`: keep-alive`) every 15 seconds
+(`server.keepalive_seconds`). If generation fails after the stream has started, it ends with
+`data: {"error": {…}}` and `data: [DONE]`. Closing the connection cancels the request.
 
 [sse]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -73,26 +71,26 @@ connection cancels its request.
 COMPLETION_STREAMING = """\
 ### Streaming
 
-With `"stream": true` the answer is a stream as that of chat, with the text in `text`. There is no
-chunk before the first piece of text.
+With `"stream": true` the response is a stream like that of chat completions, with the text in
+`text` and without an initial role chunk.
 """
 
 BOLD = """\
-Required ones are **bold**. The defaults are those of a model without `defaults` of its own in the
-configuration.
+Required parameters are **bold**. A model's `defaults` in the configuration override the defaults
+listed here.
 """
 
 ERRORS = """\
 ## Errors
 
-An error is an object `error` and a status. `message` is for people, `code` for programs, `param`
-names the parameter, exactly: `messages[0].content`, `stop[3]`. Answers with `Retry-After` can be
-tried again after so many seconds.
+An error response is an object `error` and an HTTP status. `message` is for people, `code` for
+programs, and `param` is the path of the parameter: `messages[0].content`, `stop[3]`. Where there is
+a `Retry-After`, retry after that many seconds.
 """
 
 CODES = """\
-Further codes of a 400: `missing_required_parameter`, `unknown_parameter`, `invalid_type`,
-`invalid_value`, `unsupported_value` (the parameter is known, this value is not supported) and
+Other codes of a 400: `missing_required_parameter`, `unknown_parameter`, `invalid_type`,
+`invalid_value`, `unsupported_value` (the parameter is supported, the value is not) and
 `invalid_json`.
 """
 
@@ -100,7 +98,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/v1/chat/completions",
-        "Answers a conversation.",
+        "Generates the next message of a conversation.",
         request="openai/chat_request",
         response="openai/chat_response",
         chunk="openai/chat_chunk",
@@ -114,7 +112,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/v1/completions",
-        "Continues texts, without a chat template.",
+        "Completes texts or token ids, without a chat template.",
         request="openai/completion_request",
         response="openai/completion_response",
         chunk="openai/completion_chunk",
@@ -124,7 +122,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/tokenize",
-        "Shows the token ids of a text or of a conversation, of up to four contexts of the model.",
+        "Tokenizes a text or a conversation of up to four times the model's context.",
         request="tokenize_request",
         response="tokenize_response",
         example={"model": "ovapi-demo", "prompt": "Hello!"},
@@ -132,7 +130,7 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/detokenize",
-        "Shows the text of token ids.",
+        "Decodes token ids into text.",
         request="detokenize_request",
         response="detokenize_response",
         example={"model": "ovapi-demo", "tokens": [40, 69, 76]},
@@ -141,42 +139,41 @@ ENDPOINTS = (
     Endpoint(
         "GET",
         "/v1/models/{id}",
-        "Describes one model, by its name or an alias. A name may hold slashes.",
+        "Describes a model, by name or alias. Names may contain slashes.",
         response="openai/model",
     ),
     Endpoint(
         "GET",
         "/health",
-        "Tells how the server and each model are: 200 as long as the process is well.",
+        "Liveness: 200 while the process works, with the state of each model.",
         response="health",
     ),
     Endpoint(
         "GET",
         "/ready",
-        "Tells whether a request would be served now: 200, or a 503 with the reasons. A server is "
-        "ready when its default model is, or is one that a request loads and waits for, and it is "
-        "not stopping.",
+        "Readiness: 200, or 503 with the reasons. The server is ready when it is not stopping and "
+        "its default model is loaded or loads on the first request.",
         response="ready",
     ),
     Endpoint(
         "GET",
         "/metrics",
-        "Shows the server's figures to Prometheus, in its text format. Names are those of vLLM "
-        "where the meaning is the same, with `ovapi_` before them.",
+        "Metrics in Prometheus text format. Metrics that mean the same as in vLLM have vLLM's "
+        "names with the prefix `ovapi_`.",
         response="",
     ),
     Endpoint(
         "GET",
         "/",
-        "Shows the models and the endpoints: a page for people, JSON for programs that accept it.",
+        "Lists models and endpoints: HTML, or JSON where the client accepts it.",
         response="",
     ),
     *OLLAMA,
-    Endpoint("GET", "/api_documentation.md", "Shows this documentation.", response=""),
+    Endpoint("GET", "/api_documentation.md", "This page.", response=""),
     Endpoint(
         "GET",
         "/openapi.json",
-        "Shows the endpoints and their schemas to programs, as an OpenAPI 3.1 document.",
+        "Endpoints and schemas as an OpenAPI 3.1 document.",
         response="",
     ),
 )

@@ -55,7 +55,7 @@ def _refused(schema: Schema) -> Iterator[str]:
     rows = [[f"`{one.name}`", one.schema["description"], _hint(one.schema)] for one in found]
     if rows:
         yield "Known, and refused with a 400 `unsupported_parameter`:\n"
-        yield table(["Parameter", "What it is", "Instead"], rows)
+        yield table(["Parameter", "Meaning", "Instead"], rows)
 
 
 def _hint(schema: Schema) -> str:

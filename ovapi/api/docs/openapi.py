@@ -76,11 +76,11 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:
     if not endpoint.response:
-        return {"description": "As asked for.", "content": {NO_JSON[endpoint.path]: {}}}
+        return {"description": "Success.", "content": {NO_JSON[endpoint.path]: {}}}
     content = {"application/json": {"schema": _reference(endpoint.response)}}
     if endpoint.chunk is not None:
         content[_stream_type(endpoint)] = {"schema": _reference(endpoint.chunk)}
-    return {"description": "As asked for.", "content": content}
+    return {"description": "Success.", "content": content}
 
 
 def _stream_type(endpoint: Endpoint) -> str:
@@ -89,7 +89,7 @@ def _stream_type(endpoint: Endpoint) -> str:
 
 def _failure(endpoint: Endpoint) -> dict[str, Any]:
     schema = _reference("ollama/error" if _ollama(endpoint) else "openai/error")
-    return {"description": "What is wrong.", "content": {"application/json": {"schema": schema}}}
+    return {"description": "Error.", "content": {"application/json": {"schema": schema}}}
 
 
 def _ollama(endpoint: Endpoint) -> bool:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from ovapi.api.ollama.encoder import OllamaAnswer, Stopwatch
+from ovapi.api.ollama.encoder import OllamaEncoder, Stopwatch
 from ovapi.api.ollama.generation_handler import OllamaGenerationHandler
 from ovapi.api.ollama.options import sampling, template_args
 from ovapi.core import ChatPrompt, GenerateRequest, Message, ToolCall
@@ -24,7 +24,7 @@ class Chat(OllamaGenerationHandler):
         prompt = ChatPrompt(messages(body), template_args=template_args(body))
         params = sampling(body, model.defaults)
         request = GenerateRequest(f"chat-{secrets.token_hex(12)}", prompt, params)
-        answer = OllamaAnswer(body["model"], form, stopwatch)
+        answer = OllamaEncoder(body["model"], form, stopwatch)
         async with self.staying(model, body):
             stopwatch.submitted()
             await self.generate(model, [request], answer, body.get("stream") is not False)

@@ -1,4 +1,4 @@
-"""OllamaAnswer: an answer as Ollama sends it, in lines of JSON or in one object."""
+"""OllamaEncoder: an answer as Ollama sends it, in lines of JSON or in one object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ovapi.api.ollama.handler import ollama_error, timestamp
 from ovapi.core import Delta, Finished, TokenLogprob
 from ovapi.errors import ApiError
 from ovapi.http.json_encoder import encode_json, json_logprob
-from ovapi.http.response_encoder import Batch
+from ovapi.http.response_encoder import EventBatch
 
 NDJSON = "application/x-ndjson"
 
@@ -45,8 +45,8 @@ class Stopwatch:
         return now - self._start, loaded, prompt, max(now - first, 1)
 
 
-class OllamaAnswer:
-    """One answer of `model`, which is the name that the request had; see `answer.Answer`.
+class OllamaEncoder:
+    """One answer of `model`, which is the name that the request had; see `answer.ResponseEncoder`.
 
     `context`, if there is one, holds the prompt's token ids, and takes up those of the answer.
     """
@@ -66,7 +66,7 @@ class OllamaAnswer:
 
     # --- streamed ---
 
-    def encode(self, batch: Batch) -> bytes:
+    def encode(self, batch: EventBatch) -> bytes:
         self._note(batch)
         lines = [self._line(what) for _, what in batch if isinstance(what, (Delta, Finished))]
         return b"".join(line for line in lines if line)
@@ -86,7 +86,7 @@ class OllamaAnswer:
 
     # --- whole ---
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: EventBatch) -> None:
         self._note(batch)
         self._deltas += [what for _, what in batch if isinstance(what, Delta)]
 
@@ -100,7 +100,7 @@ class OllamaAnswer:
     def _head(self, text: str) -> dict[str, Any]:
         return {"model": self._model, "created_at": timestamp(), **self._form(text)}
 
-    def _note(self, batch: Batch) -> None:
+    def _note(self, batch: EventBatch) -> None:
         for _, what in batch:
             if isinstance(what, Delta):
                 self._stopwatch.token()

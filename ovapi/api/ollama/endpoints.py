@@ -7,17 +7,17 @@ from ovapi.api.docs.endpoint import Endpoint
 LINES = """\
 ### Streaming
 
-The answer is a stream of lines unless `"stream": false` is given: each is an object in JSON with
-the next piece of the text, `Content-Type: application/x-ndjson`. The last one has `done: true` and
-the counts and times. If the generation fails after the stream has begun, a line `{"error": "…"}`
-comes and is the last. A client that closes the connection cancels its request.
+Unless `"stream": false` is sent, the response is a stream of JSON lines
+(`application/x-ndjson`), each with the next piece of the text. The last line has `done: true`,
+token counts and durations. If generation fails after the stream has started, the last line is
+`{"error": "…"}`. Closing the connection cancels the request.
 """
 
 OLLAMA = (
     Endpoint(
         "POST",
         "/api/generate",
-        "Answers a prompt, as Ollama's endpoint of that name.",
+        "Generates a response to a prompt (Ollama).",
         request="ollama/generate_request",
         response="ollama/generate_response",
         chunk="ollama/generate_chunk",
@@ -27,7 +27,7 @@ OLLAMA = (
     Endpoint(
         "POST",
         "/api/chat",
-        "Answers a conversation, as Ollama's endpoint of that name.",
+        "Generates the next message of a conversation (Ollama).",
         request="ollama/chat_request",
         response="ollama/chat_response",
         chunk="ollama/chat_chunk",
@@ -39,11 +39,11 @@ OLLAMA = (
         },
         notes=LINES,
     ),
-    Endpoint("GET", "/api/tags", "Lists the models for Ollama's clients.", response="ollama/tags"),
+    Endpoint("GET", "/api/tags", "Lists the models (Ollama).", response="ollama/tags"),
     Endpoint(
         "POST",
         "/api/show",
-        "Describes a model for Ollama's clients, from its files.",
+        "Describes a model from its files (Ollama).",
         request="ollama/show_request",
         response="ollama/show_response",
         example={"model": "ovapi-demo"},
@@ -51,13 +51,13 @@ OLLAMA = (
     Endpoint(
         "GET",
         "/api/ps",
-        "Lists the models that are loaded, for Ollama's clients.",
+        "Lists the loaded models (Ollama).",
         response="ollama/ps",
     ),
     Endpoint(
         "GET",
         "/api/version",
-        "Shows the server's version to Ollama's clients.",
+        "Returns the server's version (Ollama).",
         response="ollama/version",
     ),
 )

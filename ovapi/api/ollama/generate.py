@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ovapi import logs
-from ovapi.api.ollama.encoder import OllamaAnswer, Stopwatch
+from ovapi.api.ollama.encoder import OllamaEncoder, Stopwatch
 from ovapi.api.ollama.generation_handler import OllamaGenerationHandler
 from ovapi.api.ollama.options import sampling, template_args
 from ovapi.core import ChatPrompt, GenerateRequest, Message, TextPrompt, TokenPrompt
@@ -31,7 +31,7 @@ class Generate(OllamaGenerationHandler):
         with logs.about({"request": self.request_id}):
             prompt = await _prompt(body, model)
         context = list(prompt.ids) if isinstance(prompt, TokenPrompt) else None
-        answer = OllamaAnswer(body["model"], form, stopwatch, context)
+        answer = OllamaEncoder(body["model"], form, stopwatch, context)
         params = sampling(body, model.defaults)
         request = GenerateRequest(f"generate-{secrets.token_hex(12)}", prompt, params)
         stopwatch.submitted()

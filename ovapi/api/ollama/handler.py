@@ -33,7 +33,7 @@ class OllamaHandler(ApiHandler):
         """The model of that name, with or without `:latest`. Raises ModelNotFound."""
         for candidate in (name, name.removesuffix(LATEST)):
             try:
-                return self.services.registry.get(candidate)
+                return self.context.registry.get(candidate)
             except ModelNotFound:
                 continue
         raise ModelNotFound(f"model '{name}' not found", param="model")

@@ -11,7 +11,7 @@ from ovapi.api.ollama.handler import LATEST, OllamaHandler, timestamp
 from ovapi.core import SamplingParams
 from ovapi.errors import InvalidRequest
 from ovapi.serving.model import Model
-from ovapi.serving.model_metadata import ModelCard, read_card
+from ovapi.serving.model_metadata import ModelMetadata, read_metadata
 
 NEVER = "9999-12-31T23:59:59Z"
 MILLION = 10**6
@@ -23,32 +23,32 @@ CAPABILITIES = {
 """Each with the parameter that asks for it, and the variables by which chat templates know it."""
 
 
-class CardHandler(OllamaHandler):
+class MetadataHandler(OllamaHandler):
     """A handler that tells what is in the models' files."""
 
-    async def card(self, model: Model) -> ModelCard:
+    async def card(self, model: Model) -> ModelMetadata:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.services.executor, read_card, model.config.path)
+        return await loop.run_in_executor(self.context.executor, read_metadata, model.config.path)
 
 
-class Tags(CardHandler):
+class Tags(MetadataHandler):
     async def get(self) -> None:
-        models = [_listed(model, await self.card(model)) for model in self.services.registry]
+        models = [_listed(model, await self.card(model)) for model in self.context.registry]
         self.write_json({"models": models})
 
     head = get
 
 
-class Running(CardHandler):
+class Running(MetadataHandler):
     async def get(self) -> None:
-        cards = [(model, await self.card(model)) for model in self.services.registry]
+        cards = [(model, await self.card(model)) for model in self.context.registry]
         models = [_running(model, card) for model, card in cards if _is_loaded(model)]
         self.write_json({"models": models})
 
     head = get
 
 
-class Show(CardHandler):
+class Show(MetadataHandler):
     async def post(self) -> None:
         body = await self.read_json("ollama/show_request")
         name = body.get("model") or body.get("name")
@@ -58,9 +58,9 @@ class Show(CardHandler):
         card = await self.card(model)
         self.write_json({**_shown(model, card), "capabilities": self._capabilities(card)})
 
-    def _capabilities(self, card: ModelCard) -> list[str]:
+    def _capabilities(self, card: ModelMetadata) -> list[str]:
         """What the chat template knows and /api/chat takes."""
-        taken = self.services.schemas["ollama/chat_request"]["properties"]
+        taken = self.context.schemas["ollama/chat_request"]["properties"]
         return ["completion"] + [
             name
             for name, (parameter, variables) in CAPABILITIES.items()
@@ -75,7 +75,7 @@ class Version(OllamaHandler):
     head = get
 
 
-def _summary(model: Model, card: ModelCard) -> dict[str, Any]:
+def _summary(model: Model, card: ModelMetadata) -> dict[str, Any]:
     name = model.name if ":" in model.name else model.name + LATEST
     return {
         "name": name,
@@ -86,23 +86,23 @@ def _summary(model: Model, card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _listed(model: Model, card: ModelCard) -> dict[str, Any]:
+def _listed(model: Model, card: ModelMetadata) -> dict[str, Any]:
     return {**_summary(model, card), "modified_at": timestamp(card.modified)}
 
 
 def _is_loaded(model: Model) -> bool:
     """A process that is being replaced has nothing to tell."""
-    return model.residence.available and model.engine.state.info is not None
+    return model.lifecycle.available and model.engine.state.info is not None
 
 
-def _running(model: Model, card: ModelCard) -> dict[str, Any]:
+def _running(model: Model, card: ModelMetadata) -> dict[str, Any]:
     info = model.engine.state.info
     assert info is not None
     on_gpu = card.size if info.device.startswith("GPU") else 0
     return {
         **_summary(model, card),
-        "size": max(model.residence.measured or card.size, on_gpu),
-        "expires_at": _end(model.residence.expires_in),
+        "size": max(model.lifecycle.measured or card.size, on_gpu),
+        "expires_at": _end(model.lifecycle.expires_in),
         "size_vram": on_gpu,
         "context_length": info.context,
     }
@@ -113,7 +113,7 @@ def _end(seconds: float | None) -> str:
     return NEVER if seconds is None else timestamp(time.time_ns() + int(seconds * 10**9))
 
 
-def _shown(model: Model, card: ModelCard) -> dict[str, Any]:
+def _shown(model: Model, card: ModelMetadata) -> dict[str, Any]:
     parameters = _parameters(model.defaults)
     return {
         "modelfile": "\n".join([f"FROM {model.name}", *(f"PARAMETER {one}" for one in parameters)]),
@@ -125,7 +125,7 @@ def _shown(model: Model, card: ModelCard) -> dict[str, Any]:
     }
 
 
-def _details(model: Model, card: ModelCard) -> dict[str, Any]:
+def _details(model: Model, card: ModelMetadata) -> dict[str, Any]:
     return {
         "parent_model": model.config.parent or "",
         "format": "openvino",

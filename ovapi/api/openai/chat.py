@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ovapi.api.openai.encoder import Call, Choice, OpenAiAnswer, delivery
+from ovapi.api.openai.encoder import Choice, CompletionRequest, OpenAIEncoder, delivery
 from ovapi.api.openai.messages import messages
 from ovapi.api.openai.sampling import sampling, seeded
 from ovapi.api.openai.wire import new_id, token_logprobs
@@ -17,18 +17,18 @@ from ovapi.http.generation_handler import GenerationHandler
 class ChatCompletions(GenerationHandler):
     async def post(self) -> None:
         body = await self.read_json("openai/chat_request")
-        model = self.services.registry.get(body.get("model"))
+        model = self.context.registry.get(body.get("model"))
         call = decode(body, model.defaults, new_id("chatcmpl"))
-        answer = ChatAnswer(call, model.name, logprobs=bool(body.get("logprobs")))
+        answer = ChatEncoder(call, model.name, logprobs=bool(body.get("logprobs")))
         await self.generate(model, call.requests, answer, call.stream, call.timeout)
 
 
-def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> Call:
+def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> CompletionRequest:
     """A body that has passed the schema → what to ask of the engine. Raises InvalidRequest.
 
     `n` choices are as many requests, so that they stream; a beam search is a single one.
     """
-    return Call(
+    return CompletionRequest(
         id=call_id,
         requests=tuple(_requests(body, defaults, call_id)),
         choices=body.get("n") or 1,
@@ -55,10 +55,10 @@ def _template_args(body: Mapping[str, Any]) -> Mapping[str, str | int | float | 
     return dict(body.get("chat_template_kwargs") or {})
 
 
-class ChatAnswer(OpenAiAnswer):
+class ChatEncoder(OpenAIEncoder):
     """One answer to `call`, as a `chat.completion` or as its chunks."""
 
-    def __init__(self, call: Call, model: str, logprobs: bool = False) -> None:
+    def __init__(self, call: CompletionRequest, model: str, logprobs: bool = False) -> None:
         kind = "chat.completion.chunk" if call.stream else "chat.completion"
         super().__init__(call, model, kind)
         self._wants_logprobs = logprobs

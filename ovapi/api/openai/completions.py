@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from ovapi.api.openai.encoder import Call, Choice, OpenAiAnswer, delivery
+from ovapi.api.openai.encoder import Choice, CompletionRequest, OpenAIEncoder, delivery
 from ovapi.api.openai.sampling import sampling, seeded
 from ovapi.api.openai.wire import new_id
 from ovapi.core import (
@@ -24,20 +24,20 @@ from ovapi.http.error_responses import refuse
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.json_encoder import json_logprob
 
-MOST_CHOICES = 2048
+MAX_CHOICES = 2048
 """Prompts times `n`: what one request may ask for at all."""
 
 
 class Completions(GenerationHandler):
     async def post(self) -> None:
         body = await self.read_json("openai/completion_request")
-        model = self.services.registry.get(body.get("model"))
+        model = self.context.registry.get(body.get("model"))
         call = decode(body, model.defaults, new_id("cmpl"))
-        answer = CompletionAnswer(call, model.name, body.get("logprobs"))
+        answer = CompletionEncoder(call, model.name, body.get("logprobs"))
         await self.generate(model, call.requests, answer, call.stream, call.timeout)
 
 
-def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> Call:
+def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> CompletionRequest:
     """A body that has passed the schema → what to ask of the engine. Raises InvalidRequest.
 
     Choice i of prompt p is number p * `n` + i.
@@ -45,8 +45,10 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
     params = replace(sampling(body, defaults), logprobs=body.get("logprobs") is not None)
     _check(body, params)
     prompts, choices = _prompts(body["prompt"]), body.get("n") or 1
-    if len(prompts) * choices > MOST_CHOICES:
-        refuse("prompt", f"times 'n' gives more than {MOST_CHOICES} choices: send fewer at once")
+    if len(prompts) * choices > MAX_CHOICES:
+        refuse(
+            "prompt", f"times 'n' exceeds {MAX_CHOICES} choices: send fewer prompts or lower 'n'"
+        )
     request = GenerateRequest(
         id=call_id,
         prompt=prompts[0],
@@ -55,7 +57,7 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
         truncate_prompt_tokens=body.get("truncate_prompt_tokens"),
     )
     requests = _requests(request, prompts, 1 if params.beams else choices)
-    return Call(call_id, tuple(requests), choices, len(prompts), **delivery(body))
+    return CompletionRequest(call_id, tuple(requests), choices, len(prompts), **delivery(body))
 
 
 def _requests(
@@ -69,12 +71,12 @@ def _requests(
 
 def _check(body: Mapping[str, Any], params: SamplingParams) -> None:
     if params.max_tokens == 0 and not body.get("echo"):
-        refuse("max_tokens", "0 asks for nothing: raise it, or set 'echo' to true")
+        refuse("max_tokens", "must be at least 1 unless 'echo' is true")
     if body.get("logprobs") and (params.temperature > 0 or params.beams):
         refuse(
             "logprobs",
-            "above 0 needs 'temperature': 0. The engine knows the chosen token's log-probability "
-            "only, which is not always the likeliest: use 0",
+            "above 0 requires 'temperature': 0. The engine returns the log-probability of the "
+            "chosen token only, which is not always the likeliest one: use 0",
         )
 
 
@@ -90,10 +92,10 @@ def _prompts(given: str | list[Any]) -> list[TextPrompt | TokenPrompt]:
     return [TextPrompt(one) if isinstance(one, str) else TokenPrompt(tuple(one)) for one in given]
 
 
-class CompletionAnswer(OpenAiAnswer):
+class CompletionEncoder(OpenAIEncoder):
     """One answer to `call`, as a `text_completion` or as its chunks."""
 
-    def __init__(self, call: Call, model: str, logprobs: int | None = None) -> None:
+    def __init__(self, call: CompletionRequest, model: str, logprobs: int | None = None) -> None:
         super().__init__(call, model, "text_completion")
         self._alternatives = logprobs
         self._offsets = [_Offsets() for _ in self._choices]

@@ -1,4 +1,4 @@
-"""OpenAiAnswer: an answer in OpenAI's form, whole or as chunks; a dialect adds its choices."""
+"""OpenAIEncoder: an answer in OpenAI's form, whole or as chunks; a dialect adds its choices."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ovapi.core import Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
 from ovapi.http.error_responses import openai_error, refuse
 from ovapi.http.json_encoder import encode_json
-from ovapi.http.response_encoder import Batch
+from ovapi.http.response_encoder import EventBatch
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CompletionRequest:
     """A decoded request: `choices` answers to each of `prompts`, and how and when to send them."""
 
     id: str
@@ -33,7 +33,7 @@ def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
     """What `body` says of `stream`, `include_usage` and `timeout`. Raises InvalidRequest."""
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
-        refuse("stream_options", "goes with 'stream': true only: leave it out or stream")
+        refuse("stream_options", "is only allowed with 'stream': true")
     return {
         "stream": stream,
         "include_usage": bool((options or {}).get("include_usage")),
@@ -53,13 +53,13 @@ class Choice:
         return "".join([delta.text for delta in self.deltas])
 
 
-class OpenAiAnswer(ABC):
-    """One answer to `call`; see `answer.Answer`. Choices are numbered through the prompts."""
+class OpenAIEncoder(ABC):
+    """One answer to `call`; see `ResponseEncoder`. Choices are numbered through the prompts."""
 
     content_type = EVENT_STREAM
     keep_alive = KEEP_ALIVE
 
-    def __init__(self, call: Call, model: str, kind: str) -> None:
+    def __init__(self, call: CompletionRequest, model: str, kind: str) -> None:
         self._call = call
         self._choices = [Choice() for _ in range(call.prompts * call.choices)]
         self._usage = UsageTally(call.choices)
@@ -85,7 +85,7 @@ class OpenAiAnswer(ABC):
 
     # --- streamed ---
 
-    def encode(self, batch: Batch) -> bytes:
+    def encode(self, batch: EventBatch) -> bytes:
         return b"".join([chunk for one in batch for chunk in self._chunks(*one)])
 
     def end(self) -> bytes:
@@ -105,7 +105,7 @@ class OpenAiAnswer(ABC):
 
     # --- whole ---
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: EventBatch) -> None:
         for index, what in batch:
             if isinstance(what, Delta):
                 self._choices[index].deltas.append(what)

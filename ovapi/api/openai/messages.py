@@ -54,4 +54,4 @@ def _missing(param: str) -> None:
 
 
 def _misplaced(param: str, role: str) -> None:
-    refuse(param, f"belongs to {role} message only")
+    refuse(param, f"is only allowed in {role} message")

@@ -10,7 +10,7 @@ from ovapi.serving.model import Model
 
 class ModelList(ApiHandler):
     def get(self) -> None:
-        models = [describe(model) for model in self.services.registry]
+        models = [describe(model) for model in self.context.registry]
         self.write_json({"object": "list", "data": models})
 
     head = get
@@ -19,7 +19,7 @@ class ModelList(ApiHandler):
 class ModelDetail(ApiHandler):
     def get(self, name: str) -> None:
         """`name` is only ever compared with the names of models, so it may be anything."""
-        self.write_json(describe(self.services.registry.get(name)))
+        self.write_json(describe(self.context.registry.get(name)))
 
     head = get
 

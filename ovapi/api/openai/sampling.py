@@ -76,7 +76,7 @@ def _length(given: Mapping[str, Any]) -> dict[str, Any]:
     """`max_tokens` by its two names."""
     old, new = given.get("max_tokens"), given.get("max_completion_tokens")
     if None not in (old, new) and old != new:
-        refuse("max_tokens", "and 'max_completion_tokens' differ: give one of them")
+        refuse("max_tokens", "and 'max_completion_tokens' differ: send only one")
     wanted = new if new is not None else old
     return {} if wanted is None else {"max_tokens": wanted, "max_tokens_explicit": True}
 
@@ -85,7 +85,7 @@ def _check_length(params: SamplingParams) -> None:
     if params.max_tokens is not None and params.min_tokens > params.max_tokens:
         refuse(
             "min_tokens",
-            f"is {params.min_tokens}, more than 'max_tokens', {params.max_tokens}: "
+            f"is {params.min_tokens}, greater than 'max_tokens' ({params.max_tokens}): "
             "lower it or raise 'max_tokens'",
         )
 
@@ -95,7 +95,9 @@ def _beams(given: Mapping[str, Any]) -> BeamSearch | None:
     results = given.get("n", 1)
     best_of = given.get("best_of")
     if best_of is not None and results > best_of:
-        refuse("n", f"is {results}, more than 'best_of', {best_of}: lower it or raise 'best_of'")
+        refuse(
+            "n", f"is {results}, greater than 'best_of' ({best_of}): lower it or raise 'best_of'"
+        )
     if not given.get("use_beam_search", (best_of or 1) > 1):
         _refuse_beam_parameters(given, best_of)
         return None
@@ -115,27 +117,27 @@ def _beams(given: Mapping[str, Any]) -> BeamSearch | None:
 
 def _groups(beams: BeamSearch) -> BeamSearch:
     if beams.width < 2:
-        refuse("best_of", "must be at least 2 for beam search: it is the number of beams")
+        refuse("best_of", "is the number of beams and must be at least 2 for beam search")
     if beams.width % beams.groups:
         refuse("num_beam_groups", f"must divide the number of beams, {beams.width}")
     if beams.diversity_penalty and beams.groups == 1:
-        refuse("diversity_penalty", "needs groups: set 'num_beam_groups' to 2 or more")
+        refuse("diversity_penalty", "requires 'num_beam_groups' to be 2 or more")
     if beams.groups > 1 and not beams.diversity_penalty:
-        refuse("num_beam_groups", "needs a 'diversity_penalty' above 0, or leave it out")
+        refuse("num_beam_groups", "requires 'diversity_penalty' to be above 0")
     return beams
 
 
 def _refuse_beam_parameters(given: Mapping[str, Any], best_of: int | None) -> None:
     if best_of is not None and best_of > 1:
-        refuse("best_of", "is the number of beams: leave out 'use_beam_search' or make it true")
+        refuse("best_of", "is the number of beams: omit 'use_beam_search' or set it to true")
     for name, neutral in BEAM_ONLY.items():
         if given.get(name, neutral) != neutral:
-            refuse(name, "is for beam search: set 'use_beam_search' to true or leave it out")
+            refuse(name, "applies to beam search only: set 'use_beam_search' to true or omit it")
 
 
 def _for_beams(params: SamplingParams, given: Mapping[str, Any]) -> SamplingParams:
     """Refuse penalties that the request names; those of the defaults do not apply."""
     for name, neutral in NOT_IN_BEAMS.items():
         if given.get(name, neutral) != neutral:
-            refuse(name, "does not go with beam search: leave one of them out")
+            refuse(name, "cannot be combined with beam search: omit one of them")
     return replace(params, **NOT_IN_BEAMS)

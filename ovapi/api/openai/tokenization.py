@@ -20,7 +20,7 @@ class Tokenize(ApiHandler):
 
     async def post(self) -> None:
         body = await self.read_json("tokenize_request")
-        model = self.services.registry.get(body.get("model"))
+        model = self.context.registry.get(body.get("model"))
         prompt = decode(body)
         async with self.using(model):
             engine = model.engine
@@ -45,7 +45,7 @@ class Detokenize(ApiHandler):
 
     async def post(self) -> None:
         body = await self.read_json("detokenize_request")
-        model = self.services.registry.get(body.get("model"))
+        model = self.context.registry.get(body.get("model"))
         with logs.about({"request": self.request_id}):
             async with self.using(model):
                 text = await model.engine.detokenize(body["tokens"])
@@ -58,7 +58,7 @@ def decode(body: Mapping[str, Any]) -> Prompt:
     if text is None and items is None:
         refuse("prompt", "or 'messages' is required", "missing_required_parameter")
     if text is not None and items is not None:
-        refuse("messages", "does not go with 'prompt': send one of them")
+        refuse("messages", "cannot be combined with 'prompt': send one of them")
     if items is None:
         _check_absent(body, "prompt", "add_generation_prompt", "chat_template_kwargs")
         return TextPrompt(str(text))
@@ -74,7 +74,7 @@ def _check_absent(body: Mapping[str, Any], kind: str, *names: str) -> None:
     """Refuse what asks for something that does not apply to this kind of prompt."""
     for name in names:
         if body.get(name):
-            refuse(name, f"does not go with '{kind}': leave it out")
+            refuse(name, f"cannot be combined with '{kind}': omit it")
 
 
 async def _texts(detokenize: Detokenizer, ids: Sequence[int]) -> list[str]:

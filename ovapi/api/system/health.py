@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ovapi import __version__
-from ovapi.http.context import Services
+from ovapi.http.context import Context
 from ovapi.http.handler import ApiHandler
 from ovapi.serving.model import Model
 
@@ -15,23 +15,23 @@ class Health(ApiHandler):
     public = True
 
     def get(self) -> None:
-        self.write_json(report(self.services))
+        self.write_json(report(self.context))
 
     head = get
 
 
-def report(services: Services) -> dict[str, Any]:
+def report(context: Context) -> dict[str, Any]:
     return {
-        "status": status(services),
+        "status": status(context),
         "version": __version__,
-        "models": {model.name: _model(model) for model in services.registry},
+        "models": {model.name: _model(model) for model in context.registry},
     }
 
 
-def status(services: Services) -> str:
+def status(context: Context) -> str:
     """The most pressing fact about the server."""
-    states = {model.engine.state.status for model in services.registry}
-    if services.draining:
+    states = {model.engine.state.status for model in context.registry}
+    if context.draining:
         return "draining"
     if states & {"failed", "stopped"}:
         return "degraded"

@@ -11,7 +11,7 @@ from ovapi.api.docs.endpoints import ENDPOINTS
 from ovapi.api.docs.markdown import generate
 from ovapi.api.docs.openapi import openapi
 from ovapi.api.system.health import report
-from ovapi.http.context import Services
+from ovapi.http.context import Context
 from ovapi.http.handler import ApiHandler
 from ovapi.http.json_encoder import encode_json
 from ovapi.validation.schemas import Schemas
@@ -23,7 +23,7 @@ class Index(ApiHandler):
     during_drain = True
 
     def get(self) -> None:
-        facts = describe(self.services)
+        facts = describe(self.context)
         self.set_header("Vary", "Accept")
         if "application/json" in self.request.headers.get("Accept", ""):
             self.write_json(facts)
@@ -41,7 +41,7 @@ class Documentation(ApiHandler):
     def get(self) -> None:
         """The page for this version, as browsers show it: plain."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.write(_documentation(self.services.schemas))
+        self.write(_documentation(self.context.schemas))
 
     head = get
 
@@ -50,7 +50,7 @@ class OpenApi(ApiHandler):
     during_drain = True
 
     def get(self) -> None:
-        self.write(_openapi(self.services.schemas))
+        self.write(_openapi(self.context.schemas))
 
     head = get
 
@@ -76,13 +76,13 @@ class Favicon(ApiHandler):
     head = get
 
 
-def describe(services: Services) -> dict[str, Any]:
+def describe(context: Context) -> dict[str, Any]:
     return {
         "name": "ovapi",
         "description": "An OpenAI-compatible API server for language models on OpenVINO",
         "endpoints": {f"{one.verb} {one.path}": one.text for one in ENDPOINTS},
         "documentation": DOCUMENTATION,
-        **report(services),
+        **report(context),
     }
 
 
@@ -118,7 +118,7 @@ PAGE = Template(
 {% end %}
 </table>
 {% else %}
-<p>There is no model to serve.</p>
+<p>No models.</p>
 {% end %}
 <h2>Endpoints</h2>
 <table>
@@ -126,7 +126,7 @@ PAGE = Template(
 <tr><td><code>{{ path }}</code><td>{{ what }}</tr>
 {% end %}
 </table>
-<p>All about them: <a href="{{ documentation }}">documentation</a>.</p>
+<p>Parameters, responses and errors: <a href="{{ documentation }}">API documentation</a>.</p>
 <h2>Try it</h2>
 {% whitespace all %}
 <pre>curl {{ url }}/v1/chat/completions \\

@@ -11,6 +11,6 @@ class MetricsPage(ApiHandler):
 
     def get(self) -> None:
         self.set_header("Content-Type", CONTENT_TYPE)
-        self.write(self.services.metrics.expose())
+        self.write(self.context.metrics.expose())
 
     head = get

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ovapi.errors import ApiError
-from ovapi.http.context import Services
+from ovapi.http.context import Context
 from ovapi.http.handler import ApiHandler
 
 
@@ -12,18 +12,18 @@ class Ready(ApiHandler):
     public = True
 
     def get(self) -> None:
-        reasons = obstacles(self.services)
+        reasons = obstacles(self.context)
         self.set_status(503 if reasons else 200)
         self.write_json({"ready": not reasons, "reasons": reasons})
 
     head = get
 
 
-def obstacles(services: Services) -> list[str]:
+def obstacles(context: Context) -> list[str]:
     """What keeps a request that names no model from being served; empty if nothing does."""
-    reasons = ["The server is shutting down."] if services.draining else []
+    reasons = ["The server is shutting down."] if context.draining else []
     try:
-        services.registry.get(None).residence.check()
+        context.registry.get(None).lifecycle.check()
     except ApiError as error:
         reasons.append(error.message)
     return reasons

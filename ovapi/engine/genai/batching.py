@@ -17,10 +17,10 @@ from ovapi import logs
 from ovapi.core import Accepted, Event, Failed, FinishReason, GenerateRequest, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.genai import generation_config as sampling
-from ovapi.engine.genai.chunked_prefill import Entering, Pace
+from ovapi.engine.genai.chunked_prefill import ChunkedPrefill, PrefillThrottle
 from ovapi.engine.genai.speculation import assist
-from ovapi.engine.text.input_processor import Intake, Prepared
-from ovapi.engine.text.output_processor import Generation
+from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
+from ovapi.engine.text.output_processor import OutputProcessor
 from ovapi.errors import ApiError, EngineFailed
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class StepFailed(Exception):
     """A step has failed; the requests `ids` are out of the pipeline, which works again."""
 
     def __init__(self, ids: frozenset[str]) -> None:
-        super().__init__(f"{len(ids)} requests are lost")
+        super().__init__(f"{len(ids)} requests lost")
         self.ids = ids
 
 
@@ -40,9 +40,9 @@ class StepFailed(Exception):
 class _Running:
     """A request inside the pipeline. Dropping `handle` would stop it."""
 
-    prepared: Prepared
+    prepared: PreparedRequest
     handle: Any
-    generation: Generation
+    output_processor: OutputProcessor
     echoed: bool
     begun: bool = False
 
@@ -55,30 +55,34 @@ class Batcher:
     """`build` makes the pipeline, again if it breaks.
 
     At most `max_running` sequences run at a time. While any do, a prompt of more than
-    `max_batched_tokens` enters in pieces, see `Entering`, and shorter ones may overtake it.
+    `max_batched_tokens` enters in pieces, see `ChunkedPrefill`, and shorter ones may overtake it.
 
     `submit` and `cancel` only take note; `step` does the work and gives the events of all.
     """
 
     def __init__(
-        self, genai: Any, build: Callable[[], Any], intake: Intake, spec: EngineSpec
+        self,
+        genai: Any,
+        build: Callable[[], Any],
+        input_processor: InputProcessor,
+        spec: EngineSpec,
     ) -> None:
         self._genai = genai
         self._build = build
-        self.intake = intake
+        self.input_processor = input_processor
         self._max_running = spec.max_running
-        self._chunk = spec.max_batched_tokens
+        self._chunk = spec.batched_tokens
         reasons = genai.GenerationFinishReason
         # by number: the binding takes a microsecond to compare two members, for every token
         self._reasons: dict[int, FinishReason | None] = {
             reasons.NONE.value: None,
             reasons.LENGTH.value: "length",
         }
-        self._pace = Pace(spec.max_slowdown)
-        self._entering: Entering | None = None
+        self._throttle = PrefillThrottle(spec.max_slowdown)
+        self._prefill: ChunkedPrefill | None = None
         self._pipeline = build()
         self._numbers = itertools.count()
-        self._waiting: dict[str, Prepared] = {}
+        self._waiting: dict[str, PreparedRequest] = {}
         self._running: dict[str, _Running] = {}
         self._entered: deque[_Running] = deque()  # in the pipeline, and in no step yet
         self._events: deque[Tagged] = deque()
@@ -87,25 +91,25 @@ class Batcher:
     @property
     def busy(self) -> bool:
         """There is something for `step` to do."""
-        waiting = self._waiting or self._entering is not None
+        waiting = self._waiting or self._prefill is not None
         return bool(self._running or waiting or self._events) or not self._settled
 
     @property
     def stats(self) -> EngineStats:
         # the pipeline's figure is that of its last step, which may have been long ago
         usage = self._pipeline.get_metrics().cache_usage / 100 if self._running else 0.0
-        entering = int(self._entering is not None)
-        return EngineStats(len(self._running) + entering, len(self._waiting), usage)
+        prefill = int(self._prefill is not None)
+        return EngineStats(len(self._running) + prefill, len(self._waiting), usage)
 
     def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
         """Queue the request. Its Accepted or Failed comes with the next step."""
         try:
-            prepared = self.intake.prepare(request, given)
+            prepared = self.input_processor.prepare(request, given)
         except ApiError as error:
             self._events.append((request.id, Failed(error)))
             return
         except Exception:
-            log.exception("the request could not be prepared")
+            log.exception("failed to prepare the request")
             self._fail(request.id, "The request could not be prepared.")
             return
         self._waiting[request.id] = prepared
@@ -113,7 +117,7 @@ class Batcher:
 
     def cancel(self, request_id: str) -> None:
         self._waiting.pop(request_id, None)
-        if self._entering is not None and self._entering.prepared.request.id == request_id:
+        if self._prefill is not None and self._prefill.prepared.request.id == request_id:
             self._stop_entering()
         running = self._running.get(request_id)
         if running is not None:
@@ -155,21 +159,21 @@ class Batcher:
         if not self._waiting:
             return
         room = self._max_running - sum(running.prepared.width for running in self._running.values())
-        room -= self._entering is not None
+        room -= self._prefill is not None
         for prepared in list(self._waiting.values()):
             long = self._is_long(prepared)
-            if long and self._entering is not None:
+            if long and self._prefill is not None:
                 continue
             room -= prepared.width
             if room < 0 and self._running:
                 return
             del self._waiting[prepared.request.id]
             if long:
-                self._entering = Entering(prepared, self._chunk)
+                self._prefill = ChunkedPrefill(prepared, self._chunk)
             else:
                 self._add(prepared)
 
-    def _is_long(self, prepared: Prepared) -> bool:
+    def _is_long(self, prepared: PreparedRequest) -> bool:
         """Whether it would hold up others; log-probabilities of a prompt take it in one piece."""
         tokens = len(prepared.ids) + len(prepared.given)
         one = prepared.width == 1 and not prepared.echoes_logprobs
@@ -177,75 +181,75 @@ class Batcher:
 
     def _enter(self) -> None:
         """Give the pipeline the next piece of the prompt that enters, if it is time for it."""
-        entering = self._entering
-        if entering is None or entering.handle is not None:
+        prefill = self._prefill
+        if prefill is None or prefill.handle is not None:
             return
         piece = None
         if self._running:
-            if not self._pace.ready:
+            if not self._throttle.ready:
                 return
-            piece = entering.next_piece(len(self._running))
-        self._pace.begin()
+            piece = prefill.next_piece(len(self._running))
+        self._throttle.begin()
         if piece is None:
-            self._entering = None
-            self._add(entering.prepared, entering.started)
+            self._prefill = None
+            self._add(prefill.prepared, prefill.started)
         else:
-            entering.handle = self._add_single(piece)
+            prefill.handle = self._add_single(piece)
 
     def _note_pace(self, began: float) -> None:
         """What the last step was for, and how long it took."""
         seconds = time.monotonic() - began
         begun = sum(running.begun for running in self._running.values())
-        if self._entering is not None and self._has_piece:
-            self._collect_piece(self._entering, began, seconds)
+        if self._prefill is not None and self._has_piece:
+            self._collect_piece(self._prefill, began, seconds)
         elif begun and begun == len(self._running):
-            self._pace.decoded(seconds)
+            self._throttle.decoded(seconds)
         elif begun:
-            self._pace.prefilled(seconds)
+            self._throttle.prefilled(seconds)
 
-    def _collect_piece(self, entering: Entering, began: float, seconds: float) -> None:
-        self._pace.prefilled(seconds)
-        if not entering.started:
-            self._events.append((entering.prepared.request.id, Started(began)))
-            entering.started = True
-        if entering.handle.can_read():
-            entering.handle.read()
-            entering.entered(self._pace.is_cheap(seconds))
-        elif entering.handle.get_status() != self._genai.GenerationStatus.RUNNING:
+    def _collect_piece(self, prefill: ChunkedPrefill, began: float, seconds: float) -> None:
+        self._throttle.prefilled(seconds)
+        if not prefill.started:
+            self._events.append((prefill.prepared.request.id, Started(began)))
+            prefill.started = True
+        if prefill.handle.can_read():
+            prefill.handle.read()
+            prefill.entered(self._throttle.is_cheap(seconds))
+        elif prefill.handle.get_status() != self._genai.GenerationStatus.RUNNING:
             # the cache is full: the whole prompt must fare as any other does
-            self._entering = None
-            self._add(entering.prepared, started=True)
+            self._prefill = None
+            self._add(prefill.prepared, started=True)
 
     @property
     def _has_piece(self) -> bool:
         """A piece of a prompt is in the pipeline."""
-        return self._entering is not None and self._entering.handle is not None
+        return self._prefill is not None and self._prefill.handle is not None
 
     def _stop_entering(self) -> None:
-        assert self._entering is not None
-        if self._entering.handle is not None:
-            self._entering.handle.cancel()
+        assert self._prefill is not None
+        if self._prefill.handle is not None:
+            self._prefill.handle.cancel()
             self._settled = False
-        self._entering = None
+        self._prefill = None
 
-    def _add(self, prepared: Prepared, started: bool = False) -> None:
-        generation = self.intake.generation(prepared)
-        running = _Running(prepared, None, generation, echoed=bool(prepared.given))
+    def _add(self, prepared: PreparedRequest, started: bool = False) -> None:
+        output_processor = self.input_processor.output_processor(prepared)
+        running = _Running(prepared, None, output_processor, echoed=bool(prepared.given))
         try:
             config = sampling.make_config(
                 self._genai,
                 prepared.left,
-                self.intake.eos_ids,
+                self.input_processor.eos_ids,
                 prepared.limit - len(prepared.given),
                 echo=prepared.echoes_logprobs,
             )
-            assist(config, self.intake.speculation)
+            assist(config, self.input_processor.speculation)
             ids = _tensor([*prepared.ids, *prepared.given])
             running.handle = self._pipeline.add_request(next(self._numbers), ids, config)
         except Exception:
             with logs.about(prepared.request.names):
-                log.exception("the pipeline refused the request")
-            self._fail(running.id, "The engine refused the request.")
+                log.exception("the pipeline rejected the request")
+            self._fail(running.id, "The engine rejected the request.")
             return
         self._running[running.id] = running
         if not started:
@@ -255,7 +259,7 @@ class Batcher:
         """A request for one token."""
         config = self._genai.GenerationConfig()
         config.max_new_tokens = 1
-        assist(config, self.intake.speculation)
+        assist(config, self.input_processor.speculation)
         return self._pipeline.add_request(next(self._numbers), _tensor(ids), config)
 
     def _note_started(self, began: float) -> None:
@@ -281,19 +285,19 @@ class Batcher:
                 self._take_beams(running, outputs.values())
         elif running.handle.get_status() != self._genai.GenerationStatus.RUNNING:
             with logs.about(running.prepared.request.names):
-                log.warning("the request ran out of cache")
+                log.warning("KV cache exhausted, the request fails")
             self._drop(running)
-            self._fail(running.id, "The engine ran out of cache memory for this request.")
+            self._fail(running.id, "The engine ran out of KV cache for this request.")
 
     def _take(self, running: _Running, output: Any) -> None:
         ids: list[int] = output.generated_ids
         logprobs: list[float] = output.generated_log_probs
         if running.prepared.request.echo and not running.echoed:
-            ids, logprobs = self._echo(running, running.generation, ids, logprobs)
+            ids, logprobs = self._echo(running, running.output_processor, ids, logprobs)
             running.echoed = True
-        events = running.generation.take(ids, logprobs, self._reason(output))
+        events = running.output_processor.take(ids, logprobs, self._reason(output))
         self._events.extend((running.id, event) for event in events)
-        if running.generation.ended:
+        if running.output_processor.ended:
             self._drop(running)
 
     def _take_beams(self, running: _Running, outputs: Any) -> None:
@@ -303,17 +307,21 @@ class Batcher:
         assert beams is not None
         best = sorted(outputs, key=lambda output: output.score, reverse=True)[: beams.results]
         for index, output in enumerate(best):
-            generation = self.intake.generation(prepared, index)
+            output_processor = self.input_processor.output_processor(prepared, index)
             ids, logprobs = output.generated_ids, output.generated_log_probs
             if prepared.request.echo:
-                ids, logprobs = self._echo(running, generation, ids, logprobs)
+                ids, logprobs = self._echo(running, output_processor, ids, logprobs)
             reason = self._reason(output) or "length"
-            for event in generation.take(ids, logprobs, reason):
+            for event in output_processor.take(ids, logprobs, reason):
                 self._events.append((running.id, event))
         self._drop(running)
 
     def _echo(
-        self, running: _Running, generation: Generation, ids: list[int], logprobs: list[float]
+        self,
+        running: _Running,
+        output_processor: OutputProcessor,
+        ids: list[int],
+        logprobs: list[float],
     ) -> tuple[list[int], list[float]]:
         """Give the prompt; return what was generated. Both are in the first output together."""
         prepared = running.prepared
@@ -322,7 +330,7 @@ class Batcher:
             ids = ids[len(prepared.ids) :]
             border = len(logprobs) - len(ids)
             known, logprobs = logprobs[:border], logprobs[border:]
-        echo = generation.echo(prepared.echo, prepared.ids, known)
+        echo = output_processor.echo(prepared.echo, prepared.ids, known)
         self._events.append((running.id, echo))
         return ids, logprobs
 
@@ -346,10 +354,10 @@ class Batcher:
 
         Returns the ids of all requests that were here, those with undelivered events too.
         """
-        log.error("a step failed with %d requests: %s", len(self._running), error)
+        log.error("step failed with %d requests running: %s", len(self._running), error)
         lost = frozenset((*self._running, *self._waiting, *(id for id, _ in self._events)))
-        if self._entering is not None:
-            lost |= {self._entering.prepared.request.id}
+        if self._prefill is not None:
+            lost |= {self._prefill.prepared.request.id}
             self._stop_entering()
         for running in list(self._running.values()):
             self._drop(running)
@@ -357,7 +365,7 @@ class Batcher:
         self._events.clear()
         self._settled = True
         if not self._works():
-            log.error("the pipeline is broken: building it again")
+            log.error("pipeline broken, rebuilding it")
             self._pipeline = None
             self._pipeline = self._build()
         return lost
@@ -368,7 +376,7 @@ class Batcher:
             self._pipeline.step()
             return self.probe()
         except Exception as error:  # noqa: BLE001 any failure means that it does not work
-            log.error("it did not recover: %s", error)
+            log.error("pipeline did not recover: %s", error)
             return False
 
     def probe(self) -> bool:

@@ -1,4 +1,4 @@
-"""Entering: a long prompt goes into the cache in pieces, so that others keep their speed.
+"""ChunkedPrefill: a long prompt goes into the cache in pieces, so that others keep their speed.
 
 The pipeline fills every step with as much of a prompt as `max_batched_tokens` allows, and those
 that decode wait for it. So while others decode, a long prompt is given to it as requests for a
@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from ovapi.engine.text.input_processor import Prepared
+from ovapi.engine.text.input_processor import PreparedRequest
 
 _BLOCK = 32  # tokens; the prefix cache keeps whole blocks
 _CHEAP = 1.5
@@ -21,7 +21,7 @@ _REMEMBERED = 15  # steps: the median of them is what one takes
 _GROWTH = 4
 
 
-class Pace:
+class PrefillThrottle:
     """Whether the next piece may enter: the steps since the one before have to average at most
     `most` times a step without a prompt."""
 
@@ -62,10 +62,10 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Entering:
+class ChunkedPrefill:
     """`handle` is that of the piece in the pipeline; `done` tokens are in the cache."""
 
-    prepared: Prepared
+    prepared: PreparedRequest
     chunk: int
     piece: int = 0
     done: int = 0

@@ -28,9 +28,7 @@ def check_device(device: str) -> None:
     available: list[str] = openvino.Core().available_devices
     for wanted in _physical(device):
         if not any(name == wanted or name.startswith(wanted + ".") for name in available):
-            raise LoadError(
-                f"device {wanted} is not available; this machine has: {', '.join(available)}"
-            )
+            raise LoadError(f"device {wanted} is not available; available: {', '.join(available)}")
 
 
 def _physical(device: str) -> list[str]:
@@ -65,7 +63,7 @@ def _is_writable(folder: Path) -> bool:
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError as error:
-        log.warning("the compile cache cannot be written (%s): going on without", error.strerror)
+        log.warning("compile cache is not writable (%s), continuing without it", error.strerror)
         return False
 
 

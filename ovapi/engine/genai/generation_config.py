@@ -41,12 +41,12 @@ def _check_beams(params: SamplingParams, beams: BeamSearch) -> None:
         raise InvalidRequest("'n' is greater than 'best_of'.", param="n")
     if beams.width % beams.groups:
         raise InvalidRequest(
-            f"The beam width ({beams.width}) is no multiple of 'num_beam_groups' ({beams.groups}).",
+            f"'num_beam_groups' ({beams.groups}) must divide the beam width ({beams.width}).",
             param="num_beam_groups",
         )
     if beams.groups > 1 and beams.diversity_penalty == 0:
         raise InvalidRequest(
-            "'num_beam_groups' above 1 needs a 'diversity_penalty' above 0.",
+            "'num_beam_groups' above 1 requires a 'diversity_penalty' above 0.",
             param="diversity_penalty",
         )
 
@@ -56,7 +56,7 @@ def make_config(
 ) -> Any:
     """The GenerationConfig of one request, validated. `genai` is the openvino_genai module.
 
-    Stop strings are not in it: they are matched on the text, by `Generation`.
+    Stop strings are not in it: they are matched on the text, by `OutputProcessor`.
     """
     config = genai.GenerationConfig()
     config.max_new_tokens = max(limit, 1)

@@ -15,9 +15,9 @@ from ovapi.engine.genai.lora import pipeline_adapter
 from ovapi.engine.genai.speculation import pipeline_settings, read_draft
 from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.load_error import LoadError
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.text.detokenizer import TokenTable
-from ovapi.engine.text.input_processor import Intake
+from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
 
 log = logging.getLogger(__name__)
@@ -29,66 +29,66 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
 
     bound_kernel_caches()
     started = time.monotonic()
-    facts = ModelFacts.read(spec.path, spec.context)
+    files = ModelFiles.read(spec.path, spec.context)
     check_device(spec.device)
-    draft = read_draft(spec.speculation, facts)
-    size = cache_size(spec, facts, draft)
+    draft = read_draft(spec.speculation, files)
+    size = cache_size(spec, files, draft)
     scheduler = _scheduler(genai, spec, size)
     settings = _settings(spec)
 
     def build() -> Any:
-        guessing = pipeline_settings(genai, spec, scheduler)
+        speculation_settings = pipeline_settings(genai, spec, scheduler)
         return genai.ContinuousBatchingPipeline(
-            spec.path, scheduler, spec.device, {**settings, **guessing}
+            spec.path, scheduler, spec.device, {**settings, **speculation_settings}
         )
 
-    context = min(facts.context, draft.context) if draft else facts.context
-    intake = make_intake(genai.Tokenizer(spec.path), facts, size.tokens)
-    intake = replace(intake, context=context, speculation=spec.speculation)
-    batcher = Batcher(genai, build, intake, spec)
+    context = min(files.context, draft.context) if draft else files.context
+    input_processor = make_input_processor(genai.Tokenizer(spec.path), files, size.tokens)
+    input_processor = replace(input_processor, context=context, speculation=spec.speculation)
+    batcher = Batcher(genai, build, input_processor, spec)
     _log_loaded(spec, started, f"cache of {size.size_bytes >> 20} MiB, {size.tokens} tokens")
     return batcher, EngineInfo(
         context=context,
         cache_tokens=size.tokens,
         cache_bytes=size.size_bytes,
-        vocabulary=intake.vocabulary,
+        vocabulary=input_processor.vocabulary,
         device=spec.device,
         pid=os.getpid(),
     )
 
 
-def load_single(spec: EngineSpec) -> tuple[Any, Intake, EngineInfo]:
+def load_single(spec: EngineSpec) -> tuple[Any, InputProcessor, EngineInfo]:
     """An LLMPipeline for one request at a time. Raises LoadError, or whatever OpenVINO raises."""
     import openvino_genai as genai
 
     bound_kernel_caches()
     started = time.monotonic()
-    facts = ModelFacts.read(spec.path, spec.context)
+    files = ModelFiles.read(spec.path, spec.context)
     check_device(spec.device)
     if spec.speculation is not None:
-        raise LoadError("prompt lookup and draft models need the batching engine")
+        raise LoadError("speculative decoding requires the batching engine")
     settings = _settings(spec)
     if not spec.device.upper().startswith("NPU"):
         # the other back end is continuous batching again, with a cache that never shrinks
         settings.setdefault("ATTENTION_BACKEND", "SDPA")
     pipeline = genai.LLMPipeline(spec.path, spec.device, **settings)
-    intake = make_intake(pipeline.get_tokenizer(), facts, None)
+    input_processor = make_input_processor(pipeline.get_tokenizer(), files, None)
     _log_loaded(spec, started, "one request at a time")
-    info = EngineInfo(facts.context, None, None, intake.vocabulary, spec.device, at_once=1)
-    return pipeline, intake, info
+    info = EngineInfo(files.context, None, None, input_processor.vocabulary, spec.device, at_once=1)
+    return pipeline, input_processor, info
 
 
-def make_intake(tokenizer: Any, facts: ModelFacts, cache: int | None) -> Intake:
+def make_input_processor(tokenizer: Any, files: ModelFiles, cache: int | None) -> InputProcessor:
     table = TokenTable.build(tokenizer)
-    eos_ids = facts.eos_ids
+    eos_ids = files.eos_ids
     if not eos_ids and tokenizer.get_eos_token_id() >= 0:
         eos_ids = frozenset((tokenizer.get_eos_token_id(),))
-    return Intake(
-        encoder=PromptEncoder(tokenizer, facts, table.special_texts()),
+    return InputProcessor(
+        encoder=PromptEncoder(tokenizer, files, table.special_texts()),
         table=table,
         eos_ids=eos_ids,
-        vocabulary=facts.vocabulary or len(table.pieces),
-        context=facts.context,
+        vocabulary=files.vocabulary or len(table.pieces),
+        context=files.context,
         cache=cache,
     )
 
@@ -106,7 +106,7 @@ def _scheduler(genai: Any, spec: EngineSpec, size: CacheSize) -> Any:
     # without it a prompt longer than max_num_batched_tokens raises inside step()
     config.dynamic_split_fuse = True
     config.enable_prefix_caching = True
-    config.max_num_batched_tokens = spec.max_batched_tokens
+    config.max_num_batched_tokens = spec.batched_tokens
     if size.blocks is None:
         config.cache_size = size.gigabytes
     else:

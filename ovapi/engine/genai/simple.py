@@ -31,7 +31,7 @@ from ovapi.core import (
 from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post
 from ovapi.engine.genai.simple_run import run
 from ovapi.engine.load_error import describe
-from ovapi.engine.text.input_processor import Intake, Prepared
+from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
 from ovapi.errors import (
     ApiError,
     Draining,
@@ -49,7 +49,7 @@ class Job:
 
     request: GenerateRequest
     sink: Sink
-    prepared: Prepared | None = None
+    prepared: PreparedRequest | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -71,7 +71,7 @@ class SimpleEngine:
         self._idle.set()
         self._loading: asyncio.Future[Any] | None = None
         self._pipeline: Any = None
-        self._intake: Intake | None = None
+        self._input_processor: InputProcessor | None = None
 
     # -- the loop's thread ---------------------------------------------------------------------
 
@@ -108,13 +108,13 @@ class SimpleEngine:
         except ApiError:
             raise
         except Exception:
-            log.exception("a tokenizing request failed")
+            log.exception("a tokenization request failed")
             raise ApiError("The tokenizer failed.") from None
 
-    def _ready(self) -> Intake:
-        if self._intake is None or self.state.status != "ready":
+    def _ready(self) -> InputProcessor:
+        if self._input_processor is None or self.state.status != "ready":
             raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
-        return self._intake
+        return self._input_processor
 
     async def close(self) -> None:
         """Cancel what runs, wait for it, and let go of the model."""
@@ -128,22 +128,22 @@ class SimpleEngine:
                 job.cancelled.set()
                 job.sink(Failed(Draining("The server is shutting down.")))
         await self._idle.wait()
-        self._pipeline = self._intake = None
+        self._pipeline = self._input_processor = None
 
     def _set_state(self, state: EngineState) -> None:
         self.state = state
         self.on_state(state)
 
-    def _loaded(self, result: tuple[Any, Intake, EngineInfo] | str) -> None:
+    def _loaded(self, result: tuple[Any, InputProcessor, EngineInfo] | str) -> None:
         if self._loading is None:  # closed meanwhile
             return
         if isinstance(result, str):
             self._set_state(EngineState("failed", result))
             return
-        self._pipeline, self._intake, info = result
+        self._pipeline, self._input_processor, info = result
         self._set_state(EngineState("ready", info=info))
 
-    def _accept(self, job: Job, result: Prepared | ApiError) -> None:
+    def _accept(self, job: Job, result: PreparedRequest | ApiError) -> None:
         if job.cancelled.is_set():
             return
         if isinstance(result, ApiError):
@@ -187,7 +187,7 @@ class SimpleEngine:
         try:
             self._post(self._loaded, load_single(self._spec))
         except Exception as error:
-            log.exception("model %s cannot be loaded", self._spec.name)
+            log.exception("model %s failed to load", self._spec.name)
             self._post(self._loaded, describe(error))
 
     def _prepare(self, job: Job) -> None:
@@ -195,30 +195,30 @@ class SimpleEngine:
             result = self._prepared(job.request)
         self._post(self._accept, job, result)
 
-    def _prepared(self, request: GenerateRequest) -> Prepared | ApiError:
-        assert self._intake is not None
+    def _prepared(self, request: GenerateRequest) -> PreparedRequest | ApiError:
+        assert self._input_processor is not None
         try:
             _check(request)
-            return self._intake.prepare(request)
+            return self._input_processor.prepare(request)
         except ApiError as error:
             return error
         except Exception:
-            log.exception("the request could not be prepared")
+            log.exception("failed to prepare the request")
             return EngineFailed("The request could not be prepared.")
 
-    def _generate(self, job: Job, prepared: Prepared) -> None:
-        assert self._intake is not None
+    def _generate(self, job: Job, prepared: PreparedRequest) -> None:
+        assert self._input_processor is not None
 
         def emit(events: Sequence[Event]) -> None:
             self._post(self._deliver, job, events)
 
         emit([Started(time.monotonic())])
         try:
-            run(self._pipeline, self._intake, prepared, emit, job.cancelled.is_set)
+            run(self._pipeline, self._input_processor, prepared, emit, job.cancelled.is_set)
         except Exception:
             with logs.about(job.request.names):
                 log.exception("the request failed")
-            emit([Failed(EngineFailed("The engine failed while it generated."))])
+            emit([Failed(EngineFailed("The engine failed during generation."))])
         self._post(self._done)
 
 
@@ -226,11 +226,11 @@ def _check(request: GenerateRequest) -> None:
     """Raise for what only batching can do."""
     if request.sampling.beams is not None:
         raise UnsupportedParameter(
-            "Beam search needs the batching engine; this model runs in the simple one.",
+            "Beam search requires the batching engine; this model uses the simple one.",
             param="use_beam_search",
         )
     if request.sampling.logprobs:
         raise UnsupportedParameter(
-            "Log-probabilities need the batching engine; this model runs in the simple one.",
+            "Log-probabilities require the batching engine; this model uses the simple one.",
             param="logprobs",
         )

@@ -7,15 +7,15 @@ from typing import Any
 
 from ovapi.core import Event
 from ovapi.engine.genai import generation_config as sampling
-from ovapi.engine.text.input_processor import Intake, Prepared
+from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
 
 Emit = Callable[[Sequence[Event]], None]
 
 
 def run(
     pipeline: Any,
-    intake: Intake,
-    prepared: Prepared,
+    input_processor: InputProcessor,
+    prepared: PreparedRequest,
     emit: Emit,
     cancelled: Callable[[], bool],
 ) -> None:
@@ -29,8 +29,8 @@ def run(
     import openvino_genai as genai
 
     params = prepared.request.sampling
-    generation = intake.generation(prepared)
-    config = sampling.make_config(genai, params, intake.eos_ids, prepared.limit)
+    output_processor = input_processor.output_processor(prepared)
+    config = sampling.make_config(genai, params, input_processor.eos_ids, prepared.limit)
     failures: list[BaseException] = []
 
     class Streamer(genai.StreamerBase):  # type: ignore[misc]
@@ -42,10 +42,10 @@ def run(
                 return genai.StreamingStatus.CANCEL
 
         def _take(self, ids: list[int]) -> Any:
-            if cancelled() or generation.ended:
+            if cancelled() or output_processor.ended:
                 return genai.StreamingStatus.CANCEL
-            emit(generation.take(ids))
-            if generation.ended:
+            emit(output_processor.take(ids))
+            if output_processor.ended:
                 return genai.StreamingStatus.CANCEL
             return genai.StreamingStatus.RUNNING
 
@@ -53,10 +53,10 @@ def run(
             """`run` itself closes the generation."""
 
     if prepared.request.echo:
-        emit([generation.echo(prepared.echo, prepared.ids)])
+        emit([output_processor.echo(prepared.echo, prepared.ids)])
     ids = openvino.Tensor(numpy.array([prepared.ids], dtype=numpy.int64))
     pipeline.generate(ids, config, Streamer())
     if failures:
         raise failures[0]
-    if not generation.ended and not cancelled():
-        emit(generation.take((), reason="length"))
+    if not output_processor.ended and not cancelled():
+        emit(output_processor.take((), reason="length"))

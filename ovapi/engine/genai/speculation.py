@@ -9,27 +9,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import SamplingParams
-from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.device import check_device
 from ovapi.engine.load_error import LoadError
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 from ovapi.errors import UnsupportedParameter
 
 
-def read_draft(speculation: Speculation | None, facts: ModelFacts) -> ModelFacts | None:
+def read_draft(speculation: SpeculationConfig | None, files: ModelFiles) -> ModelFiles | None:
     """The facts of the draft model, if there is one. Raises LoadError if it does not fit."""
     if speculation is None or speculation.draft is None:
         return None
     check_device(speculation.device)
     try:
-        draft = ModelFacts.read(speculation.draft, facts.context)
+        draft = ModelFiles.read(speculation.draft, files.context)
     except LoadError as error:
         raise LoadError(f"the draft model: {error}") from None
-    if draft.vocabulary != facts.vocabulary:
+    if draft.vocabulary != files.vocabulary:
         raise LoadError(
-            f"the draft model has a vocabulary of {draft.vocabulary} tokens, the model one of "
-            f"{facts.vocabulary}"
+            f"the vocabulary of the draft model ({draft.vocabulary} tokens) differs from that of "
+            f"the model ({files.vocabulary})"
         )
     return draft
 
@@ -50,7 +51,7 @@ def pipeline_settings(genai: Any, spec: EngineSpec, scheduler: Any) -> dict[str,
     return {"draft_model": draft}
 
 
-def assist(config: Any, speculation: Speculation | None) -> None:
+def assist(config: Any, speculation: SpeculationConfig | None) -> None:
     """Make a GenerationConfig valid for a pipeline that speculates.
 
     The size of the n-grams decides with a draft model too: above 0, the pipeline keeps a guess
@@ -63,19 +64,18 @@ def assist(config: Any, speculation: Speculation | None) -> None:
     config.max_ngram_size = speculation.ngram
 
 
-def check(params: SamplingParams, speculation: Speculation | None) -> None:
+def check(params: SamplingParams, speculation: SpeculationConfig | None) -> None:
     """Refuse what such a pipeline cannot do. Raises UnsupportedParameter."""
     if speculation is None:
         return
     if params.beams is not None:
         raise UnsupportedParameter(
-            "This model guesses tokens ahead, which does not go with beam search: leave "
-            "'use_beam_search' and 'best_of' out.",
+            "This model uses speculative decoding, which does not support beam search: omit "
+            "'use_beam_search' and 'best_of'.",
             param="use_beam_search",
         )
     if params.min_tokens and speculation.draft is None:
         raise UnsupportedParameter(
-            "This model looks its next tokens up in the prompt, which does not go with "
-            "'min_tokens': leave it out.",
+            "This model uses prompt lookup, which does not support 'min_tokens': omit it.",
             param="min_tokens",
         )

@@ -1,4 +1,4 @@
-"""Link: the server's end of the pipe to an engine process, on the event loop; it never blocks.
+"""AsyncChannel: the server's end of the pipe to an engine process; it never blocks the loop.
 
 The loop reads and writes by itself: a thread between it and the pipe would cost a wake-up for each
 step and each command, which is more than the reading.
@@ -10,11 +10,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from ovapi.engine.process.blocking_channel import READ_BYTES, Inbox, framed
+from ovapi.engine.process.blocking_channel import READ_BYTES, MessageBuffer, frame
 from ovapi.engine.process.messages import Command, Report
 
 
-class Link:
+class AsyncChannel:
     """Belongs to the event loop's thread, and is open from the start."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Link:
         self._end = end
         self._receive = receive
         self._ended = ended
-        self._inbox = Inbox()
+        self._inbox = MessageBuffer()
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
         end.setblocking(False)
@@ -38,7 +38,7 @@ class Link:
 
         A command to a dead process is lost, as its answer would be.
         """
-        data = framed(command)
+        data = frame(command)
         if self._unsent:
             self._unsent += data
             return

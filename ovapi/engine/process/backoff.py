@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 
 from ovapi.core import Delta
-from ovapi.engine.process.messages import LoadFailed, Report, Stepped
+from ovapi.engine.process.messages import LoadFailed, Report, StepReport
 
 _FIRST = 0.1
-_LONGEST = 30.0
+_MAX_DELAY = 30.0
 _LOAD_RETRY = 300.0
 _HEALTHY_SECONDS = 60.0
 # A request may kill each process that gives it one more token: that alone is not work.
@@ -40,7 +40,7 @@ class Backoff:
     def saw(self, report: Report) -> None:
         """The process has sent this."""
         match report:
-            case Stepped(events) if self._tokens < _WORK_TOKENS:
+            case StepReport(events) if self._tokens < _WORK_TOKENS:
                 deltas = (event for _, event in events if isinstance(event, Delta))
                 self._tokens += sum(len(delta.token_ids) for delta in deltas)
             case LoadFailed():
@@ -53,5 +53,5 @@ class Backoff:
         if self._tokens >= _WORK_TOKENS or self._clock() - self._born > _HEALTHY_SECONDS:
             self._delay = _FIRST
         delay = self._delay
-        self._delay = min(2 * delay, _LONGEST)
+        self._delay = min(2 * delay, _MAX_DELAY)
         return delay

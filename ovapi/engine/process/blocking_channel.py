@@ -1,7 +1,7 @@
-"""Pipe: an engine process's end of the connection with the server process; it blocks.
+"""BlockingChannel: an engine process's end of the connection with the server process; it blocks.
 
-Each message is its length in 8 bytes and a pickle; both ends are the same program. `Link` is the
-server's end. Together they do what `multiprocessing.connection.Connection` does in half the
+Each message is its length in 8 bytes and a pickle; both ends are the same program. `AsyncChannel`
+is the server's end. Together they do what `multiprocessing.connection.Connection` does in half the
 processor time, which counts as every step has a message: one read takes a whole message, or
 several, and a look makes no selector.
 """
@@ -18,13 +18,13 @@ READ_BYTES = 64 * 1024
 _HEADER = 8
 
 
-def framed(message: object) -> bytes:
+def frame(message: object) -> bytes:
     """As it goes over the pipe."""
     data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return len(data).to_bytes(_HEADER) + data
 
 
-class Inbox:
+class MessageBuffer:
     """Bytes come in, whole messages go out."""
 
     def __init__(self) -> None:
@@ -49,19 +49,19 @@ class Inbox:
             yield message
 
 
-class Pipe:
+class BlockingChannel:
     """Belongs to one thread."""
 
     def __init__(self, end: socket.socket) -> None:
         """`end` is one of a `socket.socketpair()`."""
         self._end = end
-        self._inbox = Inbox()
+        self._inbox = MessageBuffer()
         self._look = select.poll()
         self._look.register(end, select.POLLIN)
 
     def send(self, message: object) -> None:
         """Block until the kernel has it all. Raises OSError when the other end is gone."""
-        self._end.sendall(framed(message))
+        self._end.sendall(frame(message))
 
     def poll(self, seconds: float) -> bool:
         """Whether a message, a part of one or the end comes within `seconds`."""

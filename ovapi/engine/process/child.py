@@ -13,7 +13,7 @@ from typing import Literal
 
 import ovapi
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.process.async_channel import Link
+from ovapi.engine.process.async_channel import AsyncChannel
 
 _EXIT_SECONDS = 5.0
 
@@ -21,7 +21,7 @@ _EXIT_SECONDS = 5.0
 class Child:
     """One process from spawn to reaping.
 
-    The supervisor's thread makes it and reaps it, any thread may `kill`; `link`, `state` and the
+    The supervisor's thread makes it and reaps it, any thread may `kill`; `channel`, `state` and the
     setting of `ended` are the event loop's.
     """
 
@@ -34,7 +34,7 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 env=environment(),
             )
-        self.link: Link | None = None
+        self.channel: AsyncChannel | None = None
         self.state: Literal["loading", "ready", "failed"] = "loading"
         self.ended = threading.Event()
         """Nothing more will come from it."""

@@ -1,6 +1,6 @@
 """ProcessEngine: the parent side of an engine process. Nothing here imports OpenVINO.
 
-The event loop reads and writes the pipe (`Link`), and everything here belongs to its thread, but
+The event loop reads and writes the `AsyncChannel`, and everything here belongs to its thread, but
 for the supervisor: a thread that spawns the child, looks whether it stalls, and reaps it.
 
 The supervisor is a daemon and no thread of an executor, for whose threads the interpreter waits
@@ -22,20 +22,20 @@ from functools import partial
 from ovapi import logs
 from ovapi.core import Failed, GenerateRequest, Prompt, Sink
 from ovapi.engine.base import EngineSpec, EngineState, EngineStats, Post
-from ovapi.engine.process.async_channel import Link
+from ovapi.engine.process.async_channel import AsyncChannel
 from ovapi.engine.process.backoff import Backoff
 from ovapi.engine.process.child import Child
-from ovapi.engine.process.in_flight import Roster
+from ovapi.engine.process.in_flight import InFlightRequests
 from ovapi.engine.process.messages import (
-    Answer,
     Cancel,
     Detokenize,
-    Emptied,
-    Load,
     LoadFailed,
+    LoadModel,
     Ready,
+    Reply,
     Report,
-    Stepped,
+    RequestsLost,
+    StepReport,
     Stop,
     Submit,
     Tokenize,
@@ -51,7 +51,7 @@ _LOOK_SECONDS = 1.0
 class ProcessEngine:
     """See `ovapi.engine.base.Engine`. When its process dies or stalls, another takes over.
 
-    Requests in hand are submitted to the new one and go on where they were (see `Roster`).
+    Requests in flight go on in the new one where they were (see `InFlightRequests`).
     """
 
     kind = "batching"
@@ -62,7 +62,7 @@ class ProcessEngine:
         self.on_state: Callable[[EngineState], None] = lambda state: None
         self._spec = spec
         self._post = post
-        self._roster = Roster()
+        self._in_flight = InFlightRequests()
         # since when a report is due
         self._waiting_since = time.monotonic()
         self._backoff = Backoff()
@@ -88,27 +88,27 @@ class ProcessEngine:
         if self.state.status not in ("ready", "restarting"):
             sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
             return
-        if not self._roster:
+        if not self._in_flight:
             self._waiting_since = time.monotonic()
-        self._roster.add(request, sink)
+        self._in_flight.add(request, sink)
         self._submit()
 
     def _submit(self) -> None:
         """Give the child those requests that it does not have, as far as they may run now."""
-        link = self._link
-        if self.state.status != "ready" or link is None:
+        channel = self._channel
+        if self.state.status != "ready" or channel is None:
             return
-        for live in self._roster.resubmit():
-            link.send(Submit(live.request, tuple(live.given)))
+        for live in self._in_flight.resubmit():
+            channel.send(Submit(live.request, tuple(live.given)))
 
     @property
-    def _link(self) -> Link | None:
-        return self._child.link if self._child is not None else None
+    def _channel(self) -> AsyncChannel | None:
+        return self._child.channel if self._child is not None else None
 
     def cancel(self, request_id: str) -> None:
-        link = self._link
-        if self._roster.remove(request_id) and link is not None:
-            link.send(Cancel(request_id))
+        channel = self._channel
+        if self._in_flight.remove(request_id) and channel is not None:
+            channel.send(Cancel(request_id))
             self._submit()
 
     async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
@@ -124,12 +124,12 @@ class ProcessEngine:
         return text
 
     async def _ask(self, number: int, command: Tokenize | Detokenize) -> tuple[int, ...] | str:
-        link = self._link
-        if self.state.status != "ready" or link is None:
+        channel = self._channel
+        if self.state.status != "ready" or channel is None:
             raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
         answer: asyncio.Future[tuple[int, ...] | str] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        link.send(command)
+        channel.send(command)
         try:
             return await answer
         finally:
@@ -144,9 +144,9 @@ class ProcessEngine:
         self._set_state(EngineState("stopped"))
 
     async def _end(self, supervisor: asyncio.Future[None]) -> None:
-        link = self._link
-        if link is not None and self.state.status == "ready":
-            link.send(Stop())
+        channel = self._channel
+        if channel is not None and self.state.status == "ready":
+            channel.send(Stop())
             await asyncio.wait((supervisor,), timeout=_STOP_SECONDS)
         while not supervisor.done():
             # a child that is loading, or in a long step, hears nothing
@@ -161,8 +161,10 @@ class ProcessEngine:
 
     def _born(self, child: Child) -> None:
         """A process runs: listen to it, and tell it what to serve."""
-        child.link = Link(child.end, partial(self._receive, child), partial(self._ended, child))
-        child.link.send(Load(self._spec))
+        child.channel = AsyncChannel(
+            child.end, partial(self._receive, child), partial(self._ended, child)
+        )
+        child.channel.send(LoadModel(self._spec))
 
     def _ended(self, child: Child) -> None:
         """The child has said its last; the supervisor sees to the rest."""
@@ -174,16 +176,16 @@ class ProcessEngine:
         self._waiting_since = time.monotonic()
         self._backoff.saw(report)
         match report:
-            case Stepped(events, stats):
+            case StepReport(events, stats):
                 self.stats = stats
                 # every event is delivered before any suspect is let in
-                cleared = [self._roster.deliver(*tagged) for tagged in events]
+                cleared = [self._in_flight.deliver(*tagged) for tagged in events]
                 if any(cleared):
                     self._submit()
-            case Emptied(ids):
-                self._roster.crashed(ids)
+            case RequestsLost(ids):
+                self._in_flight.crashed(ids)
                 self._submit()
-            case Answer(number, result):
+            case Reply(number, result):
                 self._answer(number, result)
             case Ready(info):
                 child.state = "ready"
@@ -193,7 +195,7 @@ class ProcessEngine:
             case LoadFailed(detail):
                 child.state = "failed"
                 self._set_state(EngineState("failed", detail))
-                self._fail_all(ModelFailed(f"The model cannot be loaded any more: {detail}"))
+                self._fail_all(ModelFailed(f"The model can no longer be loaded: {detail}"))
 
     def _answer(self, number: int, result: tuple[int, ...] | str | ApiError) -> None:
         answer = self._answers.get(number)
@@ -208,15 +210,15 @@ class ProcessEngine:
         """The child is gone; its requests wait for the next one."""
         if self._closing.is_set():
             return
-        log.error("engine process of %s has ended: %s", self._spec.name, _cause(status))
+        log.error("engine process of %s exited: %s", self._spec.name, _cause(status))
         self.stats = EngineStats()
         if self.state.status in ("ready", "restarting"):
-            self._set_state(EngineState("restarting", "the engine is being restarted"))
-        self._roster.crashed()
+            self._set_state(EngineState("restarting", "the engine is restarting"))
+        self._in_flight.crashed()
         self._fail_answers(EngineFailed("The engine stopped unexpectedly. Please try again."))
 
     def _fail_all(self, error: ApiError) -> None:
-        self._roster.fail(error)
+        self._in_flight.fail(error)
         self._fail_answers(error)
 
     def _fail_answers(self, error: ApiError) -> None:
@@ -245,7 +247,7 @@ class ProcessEngine:
         try:
             self._child = child = Child(self._spec)
         except OSError as error:
-            log.error("no engine process for %s: %s", self._spec.name, error)
+            log.error("cannot start an engine process for %s: %s", self._spec.name, error)
             return
         self._post(self._born, child)
         while not child.ended.wait(_LOOK_SECONDS):
@@ -259,8 +261,8 @@ class ProcessEngine:
         loading = child.state == "loading"
         patience = self._spec.load_seconds if loading else self._spec.stall_seconds
         silent = time.monotonic() - self._waiting_since
-        if silent > patience and (self._roster or loading) and not child.speaks:
-            log.error("engine process of %s silent for %.0f s: killed", self._spec.name, silent)
+        if silent > patience and (self._in_flight or loading) and not child.speaks:
+            log.error("engine process of %s silent for %.0f s, killing it", self._spec.name, silent)
             child.kill()
 
 

@@ -1,4 +1,4 @@
-"""Roster: the requests in an engine process's hands, with all that is needed to go on elsewhere.
+"""InFlightRequests: the requests in an engine process, with all that is needed to go on elsewhere.
 
 When the process dies, each request is submitted to the next one as its prompt plus the tokens that
 it has been given so far, and its client sees one whole stream. A request that brings down one
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Live:
+class InFlightRequest:
     """A request that has not ended. `given` are the token ids that its client has got.
 
     `crashes` counts the processes that died with it since it last got a token; `submitted` tells
@@ -61,32 +61,32 @@ class Live:
         return self.crashes > 1
 
 
-class Roster:
+class InFlightRequests:
     """Belongs to the event loop's thread."""
 
     def __init__(self) -> None:
-        self._live: dict[str, Live] = {}
+        self._requests: dict[str, InFlightRequest] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._live)
+        return bool(self._requests)
 
     def add(self, request: GenerateRequest, sink: Sink) -> None:
         """Take a request in; `resubmit` gives it out for its first time too."""
-        self._live[request.id] = Live(request, sink, open=request.choices)
+        self._requests[request.id] = InFlightRequest(request, sink, open=request.choices)
 
     def remove(self, request_id: str) -> bool:
         """Forget a request; true if it was here."""
-        return self._live.pop(request_id, None) is not None
+        return self._requests.pop(request_id, None) is not None
 
     def deliver(self, request_id: str, event: Event) -> bool:
         """Pass an event on to its client, each once; true if it let a suspect go."""
-        live = self._live.get(request_id)
+        live = self._requests.get(request_id)
         if live is None or live.repeats(event):
             return False
         was_suspect = live.suspect
         live.deliver(event)
         if isinstance(event, Failed) or live.open == 0:
-            self._live.pop(request_id, None)
+            self._requests.pop(request_id, None)
             return was_suspect
         return was_suspect and not live.suspect
 
@@ -94,25 +94,25 @@ class Roster:
         """The process has died, or has lost `ids`: find the culprit, and take the rest back."""
         inside = [
             live
-            for name, live in self._live.items()
+            for name, live in self._requests.items()
             if live.submitted and (ids is None or name in ids)
         ]
         for live in inside:
             live.crashes += 1
             live.submitted = False
             with logs.about(live.request.names):
-                log.warning("the engine has ended %d tokens into the request", len(live.given))
+                log.warning("the engine exited %d tokens into the request", len(live.given))
         suspects = [live for live in inside if live.suspect]
         if len(suspects) == 1:
             with logs.about(suspects[0].request.names):
-                log.error("the request is given up: the engine has ended at it twice")
-            self._fail((suspects[0],), EngineFailed("The engine stopped twice at this request."))
+                log.error("the engine crashed twice on the request, which fails")
+            self._fail((suspects[0],), EngineFailed("The engine crashed twice on this request."))
 
-    def resubmit(self) -> list[Live]:
+    def resubmit(self) -> list[InFlightRequest]:
         """Those to submit now, marked as submitted: the innocent, and one suspect."""
-        waiting = [live for live in self._live.values() if not live.submitted]
+        waiting = [live for live in self._requests.values() if not live.submitted]
         ready = [live for live in waiting if not live.suspect]
-        if not any(live.submitted and live.suspect for live in self._live.values()):
+        if not any(live.submitted and live.suspect for live in self._requests.values()):
             ready += [live for live in waiting if live.suspect][:1]
         for live in ready:
             live.submitted = True
@@ -120,9 +120,9 @@ class Roster:
 
     def fail(self, error: ApiError) -> None:
         """End every request."""
-        self._fail(list(self._live.values()), error)
+        self._fail(list(self._requests.values()), error)
 
-    def _fail(self, lives: Iterable[Live], error: ApiError) -> None:
+    def _fail(self, lives: Iterable[InFlightRequest], error: ApiError) -> None:
         for live in lives:
-            self._live.pop(live.request.id, None)
+            self._requests.pop(live.request.id, None)
             live.sink(Failed(error))

@@ -16,7 +16,7 @@ from ovapi.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadModel:
     """The first command: what to serve."""
 
     spec: EngineSpec
@@ -62,7 +62,7 @@ class Stop:
     """The last command: exit."""
 
 
-Command = Load | Submit | Cancel | Tokenize | Detokenize | Stop
+Command = LoadModel | Submit | Cancel | Tokenize | Detokenize | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class StepReport:
     """All events since the last one, as (request id, event), in order."""
 
     events: tuple[tuple[str, Event], ...]
     stats: EngineStats
 
-    def __reduce__(self) -> tuple[Callable[..., Stepped], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., StepReport], tuple[object, ...]]:
         """Every step has one and every token is in one: plain values cross at half the cost."""
         stats = self.stats
         events = [(request_id, *_flat(event)) for request_id, event in self.events]
@@ -95,13 +95,13 @@ def _flat(event: Event) -> tuple[Any, ...]:
     return (event,)
 
 
-def _stepped(events: list[tuple[Any, ...]], *stats: Any) -> Stepped:
+def _stepped(events: list[tuple[Any, ...]], *stats: Any) -> StepReport:
     whole = [(one[0], one[1] if len(one) == 2 else Delta(*one[1:])) for one in events]
-    return Stepped(tuple(whole), EngineStats(*stats))
+    return StepReport(tuple(whole), EngineStats(*stats))
 
 
 @dataclass(frozen=True, slots=True)
-class Emptied:
+class RequestsLost:
     """A step has failed: the engine works again, but has none of the requests `ids` any more.
 
     A Submit that crosses this message on its way is not among them, and is obeyed after it.
@@ -111,9 +111,9 @@ class Emptied:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     number: int
     result: tuple[int, ...] | str | ApiError
 
 
-Report = Ready | LoadFailed | Stepped | Emptied | Answer
+Report = Ready | LoadFailed | StepReport | RequestsLost | Reply

@@ -21,22 +21,22 @@ from ovapi.core import GenerateRequest
 from ovapi.engine.base import EngineInfo, EngineSpec, EngineStats
 from ovapi.engine.genai.batching import StepFailed, Tagged
 from ovapi.engine.load_error import LoadError, describe
-from ovapi.engine.process.blocking_channel import Pipe
+from ovapi.engine.process.blocking_channel import BlockingChannel
 from ovapi.engine.process.messages import (
-    Answer,
     Cancel,
     Command,
     Detokenize,
-    Emptied,
-    Load,
     LoadFailed,
+    LoadModel,
     Ready,
-    Stepped,
+    Reply,
+    RequestsLost,
+    StepReport,
     Stop,
     Submit,
     Tokenize,
 )
-from ovapi.engine.text.input_processor import Intake
+from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.errors import ApiError
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Batch(Protocol):
     def stats(self) -> EngineStats: ...
 
     @property
-    def intake(self) -> Intake: ...
+    def input_processor(self) -> InputProcessor: ...
 
     def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None: ...
 
@@ -67,8 +67,8 @@ class Batch(Protocol):
 class Worker:
     """Commands in, steps, reports out: all in the engine process's only thread."""
 
-    def __init__(self, pipe: Pipe, batch: Batch) -> None:
-        self._pipe = pipe
+    def __init__(self, channel: BlockingChannel, batch: Batch) -> None:
+        self._channel = channel
         self._batch = batch
         self._reported = EngineStats()
         self._spoke = time.monotonic()
@@ -83,12 +83,12 @@ class Worker:
         try:
             self._report(self._batch.step())
         except StepFailed as failed:
-            self._pipe.send(Emptied(failed.ids))
+            self._channel.send(RequestsLost(failed.ids))
 
     def _drain(self) -> bool:
         """Take the commands that wait; wait for one if there is nothing else to do."""
-        while not self._batch.busy or self._pipe.poll(0):
-            if not self._obey(self._pipe.receive()):
+        while not self._batch.busy or self._channel.poll(0):
+            if not self._obey(self._channel.receive()):
                 return False
         return True
 
@@ -101,23 +101,23 @@ class Worker:
                 self._batch.cancel(request_id)
             case Tokenize() | Detokenize():
                 with logs.about(command.subject):
-                    self._pipe.send(Answer(command.number, self._answer(command)))
+                    self._channel.send(Reply(command.number, self._answer(command)))
             case Stop():
                 return False
-            case Load():
+            case LoadModel():
                 raise AssertionError("a worker loads one model")
         return True
 
     def _answer(self, command: Tokenize | Detokenize) -> tuple[int, ...] | str | ApiError:
-        intake = self._batch.intake
+        input_processor = self._batch.input_processor
         try:
             if isinstance(command, Tokenize):
-                return tuple(intake.encode(command.prompt, command.add_special_tokens))
-            return intake.decode(command.ids)
+                return tuple(input_processor.encode(command.prompt, command.add_special_tokens))
+            return input_processor.decode(command.ids)
         except ApiError as error:
             return error
         except Exception:
-            log.exception("a tokenizing request failed")
+            log.exception("a tokenization request failed")
             return ApiError("The tokenizer failed.")
 
     def _report(self, events: list[Tagged]) -> None:
@@ -125,7 +125,7 @@ class Worker:
         stats = self._batch.stats
         now = time.monotonic()
         if events or stats != self._reported or now - self._spoke > SIGN_OF_LIFE_SECONDS:
-            self._pipe.send(Stepped(tuple(events), stats))
+            self._channel.send(StepReport(tuple(events), stats))
             self._reported = stats
             self._spoke = now
 
@@ -152,25 +152,25 @@ def _load(spec: EngineSpec) -> tuple[Batch, EngineInfo] | LoadFailed:
     try:
         batcher, info = load_batcher(spec)
         if not batcher.probe():
-            raise LoadError("the model loads but gives no token")
+            raise LoadError("the model loads but generates no token")
         return batcher, info
     except Exception as error:
-        log.exception("model %s cannot be loaded", spec.name)
+        log.exception("model %s failed to load", spec.name)
         return LoadFailed(describe(error))
 
 
-def serve(pipe: Pipe) -> None:
+def serve(channel: BlockingChannel) -> None:
     """The worker's life between the first command and the last."""
-    command = pipe.receive()
-    assert isinstance(command, Load)
+    command = channel.receive()
+    assert isinstance(command, LoadModel)
     logs.configure(command.spec.log_level, command.spec.log_format)
     loaded = _load(command.spec)
     if isinstance(loaded, LoadFailed):
-        pipe.send(loaded)
+        channel.send(loaded)
         return
     batch, info = loaded
-    pipe.send(Ready(info))
-    Worker(pipe, batch).run()
+    channel.send(Ready(info))
+    Worker(channel, batch).run()
 
 
 def main() -> None:
@@ -182,9 +182,9 @@ def main() -> None:
     _ignore_terminal_signals()
     die_with(arguments.parent)
     try:
-        serve(Pipe(socket.socket(fileno=arguments.fd)))
+        serve(BlockingChannel(socket.socket(fileno=arguments.fd)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        log.info("the server is gone")
+        log.info("the server process exited")
     sys.stderr.flush()
     # OpenVINO's own clean-up takes its time and has nothing left to save
     os._exit(0)

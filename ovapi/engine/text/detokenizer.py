@@ -58,7 +58,7 @@ class TokenTable:
         table = cls(pieces, _find_special(tokenizer, len(pieces)), tokenizer)
         table.exact = table._agrees()
         if not table.exact:
-            log.warning("the vocabulary is not plain bytes: detokenizing by the slow way")
+            log.warning("vocabulary is not byte-level, using the slower detokenizer")
         return table
 
     def _agrees(self) -> bool:
@@ -137,7 +137,7 @@ class WindowDetokenizer:
     Text is given out when it does not end inside a character; the context keeps spaces right.
     """
 
-    _LONGEST_CHARACTER = 16
+    _MAX_CHARACTER_TOKENS = 16
 
     def __init__(self, tokenizer: Any, skip_special: bool) -> None:
         self._tokenizer = tokenizer
@@ -148,7 +148,7 @@ class WindowDetokenizer:
     def push(self, token: int) -> str:
         self._waiting.append(token)
         text = self._new_text()
-        if text.endswith("\ufffd") and len(self._waiting) < self._LONGEST_CHARACTER:
+        if text.endswith("\ufffd") and len(self._waiting) < self._MAX_CHARACTER_TOKENS:
             return ""
         return self._give(text)
 

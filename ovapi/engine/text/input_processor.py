@@ -1,9 +1,10 @@
-"""Intake: everything that is decided about a request before it may generate."""
+"""InputProcessor: everything that is decided about a request before it may generate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import (
     ChatPrompt,
     GenerateRequest,
@@ -12,11 +13,10 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.engine.base import Speculation
 from ovapi.engine.genai import generation_config as sampling
 from ovapi.engine.genai import speculation
 from ovapi.engine.text.detokenizer import TokenTable
-from ovapi.engine.text.output_processor import Generation
+from ovapi.engine.text.output_processor import OutputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
 from ovapi.errors import ContextLengthExceeded, InvalidRequest
 
@@ -26,7 +26,7 @@ _BLOCK = 32  # tokens; the most that each beam wastes at either end of its part 
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRequest:
     """A request that fits: its prompt as ids, and how many tokens it may generate.
 
     `given` are the first of these tokens, which an engine before this one has generated.
@@ -59,7 +59,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class InputProcessor:
     """`context` and `cache` are in tokens; `cache` None does not limit a request."""
 
     encoder: PromptEncoder
@@ -68,9 +68,9 @@ class Intake:
     vocabulary: int
     context: int
     cache: int | None = None
-    speculation: Speculation | None = None
+    speculation: SpeculationConfig | None = None
 
-    def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> Prepared:
+    def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> PreparedRequest:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
         sampling.check(request.sampling)
         speculation.check(request.sampling, self.speculation)
@@ -79,18 +79,18 @@ class Intake:
         if not ids:
             raise InvalidRequest("The prompt is empty.", param=_param(request.prompt))
         limit = self._limit(request, len(ids))
-        return Prepared(request, ids, limit, self._echo(request, ids), given)
+        return PreparedRequest(request, ids, limit, self._echo(request, ids), given)
 
-    def generation(self, prepared: Prepared, index: int = 0) -> Generation:
+    def output_processor(self, prepared: PreparedRequest, index: int = 0) -> OutputProcessor:
         """The state of choice `index` of the request, after the tokens that it was given."""
         params = prepared.request.sampling
         prompt_tokens = len(prepared.ids)
-        generation = Generation(
+        output_processor = OutputProcessor(
             params, self.table, self.eos_ids, prompt_tokens, prepared.limit, index
         )
         if prepared.given:
-            generation.take(prepared.given)  # its client has these events already
-        return generation
+            output_processor.take(prepared.given)  # its client has these events already
+        return output_processor
 
     def encode(self, prompt: Prompt, add_special_tokens: bool = True) -> list[int]:
         """The ids of up to a few contexts. Raises ApiError."""
@@ -150,7 +150,7 @@ class Intake:
         param = _param(prompt)
         return ContextLengthExceeded(
             f"This model's maximum context length is {self.context} tokens. However, your {param} "
-            f"came to far more tokens. Please reduce the length of the {param}.",
+            f"resulted in far more tokens. Please reduce the length of the {param}.",
             param=param,
         )
 

@@ -8,10 +8,10 @@ from ovapi.core import Delta, Event, Finished, FinishReason, SamplingParams, Tok
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.stop_matcher import StopMatcher
 
-_LEAST_LOGPROB = -9999.0  # minus infinity is no JSON
+_MIN_LOGPROB = -9999.0  # minus infinity is no JSON
 
 
-class Generation:
+class OutputProcessor:
     """Takes a choice's tokens as they come and tells when it is complete.
 
     `limit` is the number of tokens wanted; 0 takes the prompt's log-probabilities only. Stop
@@ -99,7 +99,7 @@ class Generation:
     def _logprob(self, token: int, logprob: float | None) -> TokenLogprob:
         piece = self._table.piece(token)
         if logprob is not None:
-            logprob = max(logprob, _LEAST_LOGPROB)
+            logprob = max(logprob, _MIN_LOGPROB)
         return TokenLogprob(piece.decode("utf-8", "replace"), logprob, piece)
 
     def _finished(self, reason: FinishReason, stop: str | int | None) -> Finished:

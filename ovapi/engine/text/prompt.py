@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from ovapi.core import ChatPrompt, TextPrompt
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.model_files import ModelFiles
 from ovapi.errors import InvalidRequest
 from ovapi.language.chat_template import ChatTemplate, template_variables
 
@@ -22,9 +22,9 @@ _MARKS = [chr(code) for code in range(0x13000, 0x13400)]
 class PromptEncoder:
     """`special` are the texts of the tokenizer's special tokens."""
 
-    def __init__(self, tokenizer: Any, facts: ModelFacts, special: Iterable[str]) -> None:
+    def __init__(self, tokenizer: Any, files: ModelFiles, special: Iterable[str]) -> None:
         self._tokenizer = tokenizer
-        self._template = ChatTemplate(facts.chat_template, facts.variables)
+        self._template = ChatTemplate(files.chat_template, files.variables)
         longest_first = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
@@ -87,7 +87,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidRequest("The prompt holds a lone surrogate, which is no text.") from None
+        raise InvalidRequest("The prompt contains an unpaired surrogate.") from None
 
 
 def _groups(parts: Sequence[str]) -> Iterator[list[str]]:
@@ -134,4 +134,4 @@ def _unused(variables: Mapping[str, Any]) -> str:
     for mark in _MARKS:
         if mark not in used:
             return mark
-    raise InvalidRequest("The messages hold special tokens and every hieroglyph.", param="messages")
+    raise InvalidRequest("The messages contain every placeholder character.", param="messages")

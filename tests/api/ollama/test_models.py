@@ -11,7 +11,7 @@ import pytest
 
 from ovapi import __version__
 from ovapi.engine.base import EngineState
-from ovapi.serving.model_metadata import read_card
+from ovapi.serving.model_metadata import read_metadata
 from tests.support.api import SCHEMAS, Api
 from tests.support.fake_engine import script
 from tests.support.ndjson import refused
@@ -62,7 +62,7 @@ async def get(api: Api, path: str) -> dict[str, Any]:
 
 
 def test_the_facts_of_a_model(folder: Path) -> None:
-    card = read_card(folder)
+    card = read_metadata(folder)
     assert card.size == sum(file.stat().st_size for file in folder.iterdir())
     assert card.parameters == 100 * 8 * 128 + 1000
     assert card.weights == "INT4"
@@ -79,7 +79,7 @@ def test_the_facts_of_a_model(folder: Path) -> None:
 
 def test_a_template_in_a_file_of_its_own_wins(folder: Path) -> None:
     (folder / "chat_template.jinja").write_text("{{ own }}")
-    assert read_card(folder).template == "{{ own }}"
+    assert read_metadata(folder).template == "{{ own }}"
 
 
 def test_a_template_made_for_tools_wins_over_the_default(folder: Path) -> None:
@@ -88,24 +88,24 @@ def test_a_template_made_for_tools_wins_over_the_default(folder: Path) -> None:
         {"name": "tool_use", "template": "tools! {%- if enable_thinking %}{{ tools|tojson }}"},
     ]
     (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
-    card = read_card(folder)
+    card = read_metadata(folder)
     assert card.template == templates[1]["template"]
     assert card.uses == {"if", "enable_thinking", "tools", "tojson"}
 
 
 def test_the_digest_tells_models_apart(folder: Path, tmp_path: Path) -> None:
-    first = read_card(folder).digest
+    first = read_metadata(folder).digest
     (folder / "config.json").write_text(json.dumps({**CONFIG, "hidden_size": 1025}))
-    read_card.cache_clear()
-    second = read_card(folder).digest
+    read_metadata.cache_clear()
+    second = read_metadata(folder).digest
     assert len({first, second}) == 2
     assert len(first) == 64
 
 
 def test_what_is_missing_leaves_gaps(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
-    assert read_card(tmp_path).family == ""
-    assert read_card(tmp_path / "absent").size == 0
+    assert read_metadata(tmp_path).family == ""
+    assert read_metadata(tmp_path / "absent").size == 0
 
 
 # --- the endpoints ---
@@ -145,7 +145,7 @@ async def test_show_tells_what_the_template_knows_and_we_take(
 ) -> None:
     (folder / "chat_template.jinja").write_text("{% if enable_thinking %}{{ tools }}{% endif %}")
     monkeypatch.setattr(api.model, "config", replace(api.model.config, path=folder))
-    schema = api.app.services.schemas["ollama/chat_request"]["properties"]["tools"]
+    schema = api.app.context.schemas["ollama/chat_request"]["properties"]["tools"]
     async with api.client() as client:
         for support, tools in (("refused", []), ("full", ["tools"])):
             monkeypatch.setitem(schema, "x-support", support)

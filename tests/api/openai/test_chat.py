@@ -205,7 +205,7 @@ async def test_a_whole_answer(api: Api) -> None:
     ]
     assert answer["usage"]["total_tokens"] == 9
     assert api.app.active == 0
-    assert api.model.in_hand == 0
+    assert api.model.in_flight == 0
 
 
 async def test_several_choices(api: Api) -> None:
@@ -263,7 +263,7 @@ async def test_a_full_queue_is_429_at_once(api: Api) -> None:
     slots = api.model.config.max_running + api.model.config.max_queued
     async with api.client() as client:
         first = asyncio.create_task(client.post(CHAT, json=chat(n=slots)))
-        await until(lambda: api.model.in_hand == slots)
+        await until(lambda: api.model.in_flight == slots)
         response = await client.post(CHAT, json=chat())
         first.cancel()
     assert response.status_code == 429

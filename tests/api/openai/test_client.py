@@ -144,7 +144,7 @@ async def test_a_full_queue_is_the_clients_rate_limit_error(api: Api) -> None:
     async with connected(api) as client:
         ask = client.chat.completions.create
         first = asyncio.create_task(ask(model="demo", messages=HELLO, n=slots))
-        await until(lambda: api.model.in_hand == slots)
+        await until(lambda: api.model.in_flight == slots)
         with pytest.raises(openai.RateLimitError):
             await ask(model="demo", messages=HELLO)
         first.cancel()

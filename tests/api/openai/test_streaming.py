@@ -176,7 +176,7 @@ async def test_a_later_error_is_an_event(api: Api) -> None:
         }
     }
     assert api.app.active == 0
-    assert api.model.in_hand == 0
+    assert api.model.in_flight == 0
 
 
 async def test_the_failure_of_one_choice_ends_them_all(api: Api) -> None:
@@ -190,7 +190,7 @@ async def test_the_failure_of_one_choice_ends_them_all(api: Api) -> None:
     api.engine.sinks[first](Failed(EngineFailed("It broke.")))
     assert "error" in (await running)[-1]
     assert sorted(api.engine.cancelled) == sorted(others)
-    assert api.model.in_hand == 0
+    assert api.model.in_flight == 0
 
 
 async def test_a_comment_while_there_is_silence(api: Api) -> None:
@@ -220,7 +220,7 @@ async def test_a_client_that_leaves_cancels(api: Api, body: dict[str, Any], begu
             await asyncio.sleep(0.02)
     await until(lambda: len(api.engine.cancelled) == body.get("n", 1))
     await until(lambda: api.app.active == 0)
-    assert api.model.in_hand == 0
+    assert api.model.in_flight == 0
 
 
 PIECE = "x" * 50_000
@@ -255,7 +255,7 @@ async def test_a_slow_reader_holds_back_nobody(api: Api) -> None:
 
 
 async def test_a_reader_that_stalls_is_dropped(api: Api) -> None:
-    limits = replace(api.app.services.config.server, write_timeout=0.1)
+    limits = replace(api.app.context.config.server, write_timeout=0.1)
     api.server.configure_limits(limits)
     async with connect(api.port) as slow:
         await begin_flood(api, slow)

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import (
     ChatPrompt,
     Delta,
@@ -17,18 +18,18 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.batching import Batcher, Tagged
-from ovapi.engine.genai.chunked_prefill import Entering, Pace
+from ovapi.engine.genai.chunked_prefill import ChunkedPrefill, PrefillThrottle
 from ovapi.engine.genai.loader import load_batcher
-from ovapi.engine.text.input_processor import Prepared
+from ovapi.engine.text.input_processor import PreparedRequest
 from tests.support.driver import DEMO
 
 COUNT = ChatPrompt((Message("user", "Count to 300."),))
 HISTORY = Message("user", " ".join(f"The number {number} is a number." for number in range(250)))
 
 
-class EverySecond(Pace):
+class EverySecond(PrefillThrottle):
     """Pieces of a prompt take turns with single steps without one, whatever time they take."""
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class EverySecond(Pace):
 
 def batcher(**spec: object) -> Batcher:
     made, _ = load_batcher(EngineSpec("demo", DEMO, **spec))  # type: ignore[arg-type]
-    made._pace = EverySecond()
+    made._throttle = EverySecond()
     return made
 
 
@@ -94,18 +95,20 @@ def test_a_second_turn_finds_the_first_in_the_cache() -> None:
     finish(made)
     turns = (HISTORY, Message("assistant", "Yes."), Message("user", "And now?"))
     submit(made, "second", ChatPrompt(turns), 8)
-    assert len(made.intake.encode(ChatPrompt((HISTORY,)))) > 2000
+    assert len(made.input_processor.encode(ChatPrompt((HISTORY,)))) > 2000
     assert (first, steps_to_first(made, "second")) == (first, 1)
     assert first > 7
 
 
-@pytest.mark.parametrize("guessing", [None, Speculation()], ids=["plain", "lookup"])
-def test_the_answer_to_a_long_prompt_is_the_same(guessing: Speculation | None) -> None:
+@pytest.mark.parametrize("guessing", [None, SpeculationConfig()], ids=["plain", "lookup"])
+def test_the_answer_to_a_long_prompt_is_the_same(
+    speculation_settings: SpeculationConfig | None,
+) -> None:
     question = Message("user", f"Repeat: {'the old bridge and the red house ' * 40}")
-    alone = batcher(speculation=guessing)
+    alone = batcher(speculation=speculation_settings)
     submit(alone, "long", ChatPrompt((question,)), 40)
     expected = finish(alone)["long"]
-    made = batcher(max_batched_tokens=64, speculation=guessing)
+    made = batcher(max_batched_tokens=64, speculation=speculation_settings)
     running(made)
     submit(made, "long", ChatPrompt((question,)), 40)
     submit(made, "short", ChatPrompt((Message("user", "Hello!"),)), 40)
@@ -116,12 +119,12 @@ def test_the_answer_to_a_long_prompt_is_the_same(guessing: Speculation | None) -
 
 
 def test_what_the_cache_has_enters_in_fewer_pieces() -> None:
-    entering = Entering(Prepared(None, list(range(10_000)), 1, ""), 256)  # type: ignore[arg-type]
+    prefill = ChunkedPrefill(PreparedRequest(None, list(range(10_000)), 1, ""), 256)  # type: ignore[arg-type]
     ends = []
     for cheap in (True, True, False, False):
-        entering.next_piece(8)
-        entering.entered(cheap)
-        ends.append(entering.done)
+        prefill.next_piece(8)
+        prefill.entered(cheap)
+        ends.append(prefill.done)
     assert ends == [224, 224 * 5, 224 * 21, 224 * 22]
 
 
@@ -186,24 +189,24 @@ def test_log_probabilities_of_a_long_prompt_are_whole() -> None:
 
 
 def test_the_pace_keeps_an_average() -> None:
-    pace = Pace(2.5)
-    assert not pace.ready  # how long a step takes is not known yet
-    pace.decoded(1.0)
-    assert pace.ready
-    pace.begin()
-    pace.prefilled(7.0)
-    assert not pace.is_cheap(7.0)
-    assert not pace.ready  # 7.0 in one step
-    pace.decoded(1.0)
-    pace.decoded(1.0)
-    assert not pace.ready  # 9.0 in three
-    pace.decoded(1.0)
-    assert pace.ready  # 10.0 in four
-    assert pace.is_cheap(1.2)
+    throttle = PrefillThrottle(2.5)
+    assert not throttle.ready  # how long a step takes is not known yet
+    throttle.decoded(1.0)
+    assert throttle.ready
+    throttle.begin()
+    throttle.prefilled(7.0)
+    assert not throttle.is_cheap(7.0)
+    assert not throttle.ready  # 7.0 in one step
+    throttle.decoded(1.0)
+    throttle.decoded(1.0)
+    assert not throttle.ready  # 9.0 in three
+    throttle.decoded(1.0)
+    assert throttle.ready  # 10.0 in four
+    assert throttle.is_cheap(1.2)
 
 
 def test_one_slow_step_does_not_change_the_pace() -> None:
-    pace = Pace(2.5)
+    throttle = PrefillThrottle(2.5)
     for seconds in (9.0, 1.0, 1.0):
-        pace.decoded(seconds)
-    assert not pace.is_cheap(2.0)
+        throttle.decoded(seconds)
+    assert not throttle.is_cheap(2.0)

@@ -69,12 +69,12 @@ def test_a_part_of_the_layers_is_enough(tmp_path: Path, dtype: str) -> None:
     [
         (pair("base_model.model.model.layers.7.mlp.up_proj"), "no layer 'model.layers.7.mlp"),
         (pair("base_model.model.transformer.h.0.mlp.up_proj"), "for another model"),
-        (pair(inputs=512), "'model.layers.0.mlp.up_proj' has another size"),
-        (pair(outputs=512), "has another size"),
-        (pair("model.layers.0.mlp.up_proj"), "no LoRA matrix in PEFT's form"),
+        (pair(inputs=512), "size of 'model.layers.0.mlp.up_proj' differs"),
+        (pair(outputs=512), "differs"),
+        (pair("model.layers.0.mlp.up_proj"), "not a LoRA matrix in PEFT format"),
         ({f"{LAYER}.lora_A.weight": (4, 256)}, "only one matrix of the pair"),
         ({**pair(), f"{LAYER}.lora_magnitude_vector": (1, 768)}, "lora_magnitude_vector"),
-        ({}, "holds no tensor"),
+        ({}, "contains no tensor"),
     ],
 )
 def test_foreign_adapters(refuse: Callable[[bytes], str], shapes: Shapes, why: str) -> None:
@@ -83,7 +83,7 @@ def test_foreign_adapters(refuse: Callable[[bytes], str], shapes: Shapes, why: s
 
 def test_ranks_must_agree(refuse: Callable[[bytes], str]) -> None:
     b = f"{LAYER}.lora_B.weight"
-    assert "another size" in refuse(safetensors({**pair(rank=4), b: pair(rank=8)[b]}))
+    assert "differs" in refuse(safetensors({**pair(rank=4), b: pair(rank=8)[b]}))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_ranks_must_agree(refuse: Callable[[bytes], str]) -> None:
     ids=["empty", "text", "endless header", "list", "nested", "cut", "doubles"],
 )
 def test_damaged_files(refuse: Callable[[bytes], str], data: bytes) -> None:
-    assert refuse(data) == "the adapter is not a whole safetensors file of floats"
+    assert refuse(data) == "the adapter is not a complete safetensors file of floats"
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
@@ -124,10 +124,10 @@ def test_scaling(tmp_path: Path, config: dict[str, Any], expected: float) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{", "cannot be understood"),
-        ("[]", "cannot be understood"),
-        ('{"r": 0, "lora_alpha": 8}', "cannot be understood"),
-        ('{"r": 8, "lora_alpha": 8, "rank_pattern": {"q_proj": 4}}', "each layer differently"),
+        ("{", "is invalid"),
+        ("[]", "is invalid"),
+        ('{"r": 0, "lora_alpha": 8}', "is invalid"),
+        ('{"r": 8, "lora_alpha": 8, "rank_pattern": {"q_proj": 4}}', "scaling per layer"),
     ],
 )
 def test_scaling_that_cannot_be_had(tmp_path: Path, text: str, why: str) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import BeamSearch, Delta, GenerateRequest, SamplingParams
-from ovapi.engine.base import EngineSpec, Speculation
+from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.loader import load_batcher
 from tests.engine.conftest import SPECULATION
 from tests.engine.process.test_supervision import process_of
@@ -23,9 +24,9 @@ KINDS = pytest.mark.parametrize("guessing", SPECULATION.values(), ids=SPECULATIO
 
 @KINDS
 async def test_the_answers_are_the_same_in_fewer_steps(
-    batching: Driver, guessing: Speculation
+    batching: Driver, speculation_settings: SpeculationConfig
 ) -> None:
-    driver = await Driver.started("batching", speculation=guessing)
+    driver = await Driver.started("batching", speculation=speculation_settings)
     try:
         for text in (*SURE, COPY):
             assert (await driver.ask(text)).text == (await batching.ask(text)).text
@@ -39,8 +40,8 @@ async def test_the_answers_are_the_same_in_fewer_steps(
 
 
 @KINDS
-def test_samples_break_no_step(guessing: Speculation) -> None:
-    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=guessing))
+def test_samples_break_no_step(speculation_settings: SpeculationConfig) -> None:
+    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=speculation_settings))
     for seed in range(12):
         sampling = SamplingParams(max_tokens=40, temperature=2.0, seed=seed, ignore_eos=True)
         batcher.submit(GenerateRequest(f"t-{seed}", chat(UNSURE), sampling))
@@ -52,8 +53,10 @@ def test_samples_break_no_step(guessing: Speculation) -> None:
 
 
 @KINDS
-async def test_a_stream_goes_on_where_a_killed_engine_left_it(guessing: Speculation) -> None:
-    driver = await Driver.started("batching", speculation=guessing)
+async def test_a_stream_goes_on_where_a_killed_engine_left_it(
+    speculation_settings: SpeculationConfig,
+) -> None:
+    driver = await Driver.started("batching", speculation=speculation_settings)
     try:
         whole = await driver.ask(LONG)
         broken = await driver.submit(LONG).first_text()
@@ -65,8 +68,8 @@ async def test_a_stream_goes_on_where_a_killed_engine_left_it(guessing: Speculat
 
 
 @KINDS
-async def test_beams_are_refused(guessing: Speculation) -> None:
-    driver = await Driver.started("batching", speculation=guessing)
+async def test_beams_are_refused(speculation_settings: SpeculationConfig) -> None:
+    driver = await Driver.started("batching", speculation=speculation_settings)
     try:
         refused = await driver.submit("Hello!", beams=BeamSearch(2)).end()
         assert refused.error.param == "use_beam_search"
@@ -76,21 +79,23 @@ async def test_beams_are_refused(guessing: Speculation) -> None:
 
 
 @KINDS
-def test_a_broken_pipeline_recovers(guessing: Speculation) -> None:
-    check_that_it_recovers(load_batcher(EngineSpec("demo", DEMO, speculation=guessing))[0])
+def test_a_broken_pipeline_recovers(speculation_settings: SpeculationConfig) -> None:
+    check_that_it_recovers(
+        load_batcher(EngineSpec("demo", DEMO, speculation=speculation_settings))[0]
+    )
 
 
 async def test_a_draft_model_that_does_not_fit(tmp_path: Path) -> None:
-    absent = Speculation(draft=tmp_path / "absent")
+    absent = SpeculationConfig(draft=tmp_path / "absent")
     detail = await failed("batching", speculation=absent)
     assert detail == "the draft model: the model folder does not exist"
     other = tmp_path / "other"
     shutil.copytree(DEMO, other)
     config = (other / "config.json").read_text()
     (other / "config.json").write_text(config.replace('"vocab_size": 768', '"vocab_size": 500'))
-    detail = await failed("batching", speculation=Speculation(draft=other))
-    assert "a vocabulary of 500 tokens" in detail
+    detail = await failed("batching", speculation=SpeculationConfig(draft=other))
+    assert "(500 tokens)" in detail
 
 
 async def test_the_simple_engine_does_not_guess() -> None:
-    assert "batching engine" in await failed("simple", speculation=Speculation())
+    assert "batching engine" in await failed("simple", speculation=SpeculationConfig())

@@ -8,9 +8,9 @@ import socket
 import pytest
 
 from ovapi.core import TextPrompt
-from ovapi.engine.process.async_channel import Link
-from ovapi.engine.process.blocking_channel import Pipe, framed
-from ovapi.engine.process.messages import Answer, Cancel, Report, Tokenize
+from ovapi.engine.process.async_channel import AsyncChannel
+from ovapi.engine.process.blocking_channel import BlockingChannel, frame
+from ovapi.engine.process.messages import Cancel, Reply, Report, Tokenize
 
 HUGE = Tokenize(1, {}, TextPrompt("x" * 5_000_000), True)
 
@@ -21,7 +21,7 @@ class Ends:
     async def __aenter__(self) -> Ends:
         self._own, self.other = socket.socketpair()
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
-        self.link = Link(self._own, self._reports.put_nowait, self._end)
+        self.channel = AsyncChannel(self._own, self._reports.put_nowait, self._end)
         return self
 
     def _end(self) -> None:
@@ -42,8 +42,8 @@ class Ends:
 
 async def test_reports_that_come_together_and_in_pieces() -> None:
     async with Ends() as ends:
-        reports = [Answer(number, "text") for number in range(3)]
-        data = b"".join(map(framed, reports))
+        reports = [Reply(number, "text") for number in range(3)]
+        data = b"".join(map(frame, reports))
         for piece in (data[:3], data[3:40], data[40:]):
             ends.other.sendall(piece)
             await asyncio.sleep(0.01)
@@ -52,8 +52,8 @@ async def test_reports_that_come_together_and_in_pieces() -> None:
 
 async def test_a_report_larger_than_one_read() -> None:
     async with Ends() as ends:
-        report = Answer(0, tuple(range(100_000)))
-        sending = asyncio.to_thread(ends.other.sendall, framed(report))
+        report = Reply(0, tuple(range(100_000)))
+        sending = asyncio.to_thread(ends.other.sendall, frame(report))
         assert await asyncio.gather(sending, ends.next()) == [None, report]
 
 
@@ -61,26 +61,26 @@ async def test_commands_wait_for_a_process_that_does_not_read() -> None:
     async with Ends() as ends:
         commands = [HUGE, Cancel("a"), HUGE, Cancel("b")]
         for command in commands:
-            ends.link.send(command)  # would not return if it blocked
-        pipe = Pipe(ends.other)
-        assert [await asyncio.to_thread(pipe.receive) for _ in commands] == commands
-        ends.link.send(Cancel("c"))
-        assert await asyncio.to_thread(pipe.receive) == Cancel("c")
+            ends.channel.send(command)  # would not return if it blocked
+        channel = BlockingChannel(ends.other)
+        assert [await asyncio.to_thread(channel.receive) for _ in commands] == commands
+        ends.channel.send(Cancel("c"))
+        assert await asyncio.to_thread(channel.receive) == Cancel("c")
 
 
 @pytest.mark.parametrize("cut", [0, 4, 12])
 async def test_the_end(cut: int) -> None:
     async with Ends() as ends:
-        ends.other.sendall(framed(Answer(0, "first")) + framed(Answer(1, "cut off"))[:cut])
+        ends.other.sendall(frame(Reply(0, "first")) + frame(Reply(1, "cut off"))[:cut])
         ends.other.close()
-        assert await ends.next() == Answer(0, "first")
+        assert await ends.next() == Reply(0, "first")
         assert await ends.next() is None
-        ends.link.send(Cancel("nobody is there"))
+        ends.channel.send(Cancel("nobody is there"))
 
 
 async def test_the_end_while_commands_wait() -> None:
     async with Ends() as ends:
-        ends.link.send(HUGE)
+        ends.channel.send(HUGE)
         ends.other.close()
-        ends.link.send(Cancel("a"))
+        ends.channel.send(Cancel("a"))
         assert await ends.next() is None

@@ -5,14 +5,14 @@ from itertools import pairwise
 from ovapi.core import Accepted, Delta
 from ovapi.engine.base import EngineInfo, EngineStats
 from ovapi.engine.process.backoff import Backoff
-from ovapi.engine.process.messages import LoadFailed, Ready, Report, Stepped
+from ovapi.engine.process.messages import LoadFailed, Ready, Report, StepReport
 
 READY = Ready(EngineInfo(100, 100, 100, 100, "CPU"))
 
 
-def stepped(tokens: int) -> Stepped:
+def stepped(tokens: int) -> StepReport:
     events = (("r", Accepted(1)), ("r", Delta("x", tuple(range(tokens)))))
-    return Stepped(events, EngineStats())
+    return StepReport(events, EngineStats())
 
 
 class Clock:

@@ -9,36 +9,36 @@ from collections.abc import Iterator
 
 import pytest
 
-from ovapi.engine.process.blocking_channel import Pipe
+from ovapi.engine.process.blocking_channel import BlockingChannel
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Pipe, socket.socket]]:
+def ends() -> Iterator[tuple[BlockingChannel, socket.socket]]:
     """A pipe, and the bare socket of its other end."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield Pipe(ours), theirs
+        yield BlockingChannel(ours), theirs
 
 
-def framed(message: object) -> bytes:
+def frame(message: object) -> bytes:
     data = pickle.dumps(message)
     return len(data).to_bytes(8) + data
 
 
-def test_messages_that_come_together(ends: tuple[Pipe, socket.socket]) -> None:
-    pipe, other = ends
-    assert not pipe.poll(0)
-    other.sendall(framed("one") + framed((2, [3.0])))
-    assert pipe.poll(0)
-    assert pipe.receive() == "one"
-    assert pipe.poll(0), "the second has been read from the socket already"
-    assert pipe.receive() == (2, [3.0])
-    assert not pipe.poll(0)
+def test_messages_that_come_together(ends: tuple[BlockingChannel, socket.socket]) -> None:
+    channel, other = ends
+    assert not channel.poll(0)
+    other.sendall(frame("one") + frame((2, [3.0])))
+    assert channel.poll(0)
+    assert channel.receive() == "one"
+    assert channel.poll(0), "the second has been read from the socket already"
+    assert channel.receive() == (2, [3.0])
+    assert not channel.poll(0)
 
 
-def test_a_message_that_comes_in_pieces(ends: tuple[Pipe, socket.socket]) -> None:
-    pipe, other = ends
-    data = framed("whole") + framed("next")
+def test_a_message_that_comes_in_pieces(ends: tuple[BlockingChannel, socket.socket]) -> None:
+    channel, other = ends
+    data = frame("whole") + frame("next")
     pieces = [data[:3], data[3:20], data[20:]]
 
     def send() -> None:
@@ -47,12 +47,12 @@ def test_a_message_that_comes_in_pieces(ends: tuple[Pipe, socket.socket]) -> Non
             threading.Event().wait(0.01)
 
     threading.Thread(target=send).start()
-    assert (pipe.receive(), pipe.receive()) == ("whole", "next")
+    assert (channel.receive(), channel.receive()) == ("whole", "next")
 
 
 def test_more_than_the_kernel_holds() -> None:
     ours, theirs = socket.socketpair()
-    one, other = Pipe(ours), Pipe(theirs)
+    one, other = BlockingChannel(ours), BlockingChannel(theirs)
     message = {"ids": tuple(range(1_000_000)), "text": "x" * 5_000_000}
     sender = threading.Thread(target=one.send, args=(message,))
     sender.start()
@@ -63,12 +63,12 @@ def test_more_than_the_kernel_holds() -> None:
 
 
 @pytest.mark.parametrize("bytes_before", [0, 4, 12])
-def test_the_end(ends: tuple[Pipe, socket.socket], bytes_before: int) -> None:
-    pipe, other = ends
-    other.sendall(framed("cut off")[:bytes_before])
+def test_the_end(ends: tuple[BlockingChannel, socket.socket], bytes_before: int) -> None:
+    channel, other = ends
+    other.sendall(frame("cut off")[:bytes_before])
     other.close()
-    assert pipe.poll(0)
+    assert channel.poll(0)
     with pytest.raises(EOFError):
-        pipe.receive()
+        channel.receive()
     with pytest.raises(BrokenPipeError):
-        pipe.send("nobody is there")
+        channel.send("nobody is there")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ovapi.core import ChatPrompt, GenerateRequest, Message, SamplingParams, TextPrompt, ToolCall
-from ovapi.engine.genai.loader import make_intake
-from ovapi.engine.model_files import ModelFacts
+from ovapi.engine.genai.loader import make_input_processor
+from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.text.detokenizer import TokenTable
-from ovapi.engine.text.input_processor import Intake
+from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
 from ovapi.errors import ApiError, ContextLengthExceeded, InvalidRequest
 from tests.support.driver import DEMO, chat
@@ -27,13 +27,13 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture(scope="module")
-def intake(tokenizer: Any) -> Intake:
-    return make_intake(tokenizer, ModelFacts.read(DEMO), None)
+def input_processor(tokenizer: Any) -> InputProcessor:
+    return make_input_processor(tokenizer, ModelFiles.read(DEMO), None)
 
 
 def encoder(template: str | None, **variables: str) -> PromptEncoder:
     """Of a model with that template; it cannot tokenize."""
-    facts = ModelFacts(
+    files = ModelFiles(
         context=10,
         vocabulary=10,
         cache_values=None,
@@ -41,7 +41,7 @@ def encoder(template: str | None, **variables: str) -> PromptEncoder:
         chat_template=template,
         variables=variables,
     )
-    return PromptEncoder(None, facts, SPECIAL)
+    return PromptEncoder(None, files, SPECIAL)
 
 
 def render(template: str, prompt: ChatPrompt | None = None, **variables: str) -> str:
@@ -115,7 +115,7 @@ TWICE = "{% macro f(n) %}{% if n %}{{ f(n - 1) ~ f(n - 1) }}{% endif %}{% endmac
 )
 def test_a_template_that_does_not_end_is_ended(template: str) -> None:
     start = time.monotonic()
-    with pytest.raises(ApiError, match="does not end"):
+    with pytest.raises(ApiError, match="timed out"):
         render(template)
     assert time.monotonic() - start < 5
 
@@ -172,11 +172,11 @@ def test_specials_are_guarded_wherever_the_client_can_write() -> None:
     assert "".join(parts).count("<s>") == 10
 
 
-def test_ids_decode_to_the_clients_own_text(intake: Intake) -> None:
+def test_ids_decode_to_the_clients_own_text(input_processor: InputProcessor) -> None:
     text = "x<|im_end|>" * 300 + "y" * 1000 + "<|im_start|>"
-    ids = intake.encode(chat(text))
-    assert text in intake.table.text(ids)
-    assert ids.count(2) == intake.encode(chat("x")).count(2)
+    ids = input_processor.encode(chat(text))
+    assert text in input_processor.table.text(ids)
+    assert ids.count(2) == input_processor.encode(chat("x")).count(2)
 
 
 @pytest.mark.parametrize(
@@ -192,25 +192,28 @@ def test_ids_decode_to_the_clients_own_text(intake: Intake) -> None:
     ids=["control tokens", "a chat", "a text", "a short text", "some control tokens"],
 )
 def test_what_cannot_fit_is_refused_before_it_is_tokenized(
-    intake: Intake, prompt: ChatPrompt | TextPrompt
+    input_processor: InputProcessor, prompt: ChatPrompt | TextPrompt
 ) -> None:
     started = time.monotonic()
     with pytest.raises(ContextLengthExceeded, match="far more tokens"):
-        intake.prepare(GenerateRequest("r", prompt, SamplingParams()))
+        input_processor.prepare(GenerateRequest("r", prompt, SamplingParams()))
     assert time.monotonic() - started < 5
 
 
-def test_a_few_contexts_may_be_tokenized(intake: Intake) -> None:
-    assert len(intake.encode(TextPrompt("x" * 4 * intake.context))) == 4 * intake.context
+def test_a_few_contexts_may_be_tokenized(input_processor: InputProcessor) -> None:
+    assert (
+        len(input_processor.encode(TextPrompt("x" * 4 * input_processor.context)))
+        == 4 * input_processor.context
+    )
     with pytest.raises(ContextLengthExceeded):
-        intake.encode(TextPrompt("x" * 9 * 4 * intake.context))
+        input_processor.encode(TextPrompt("x" * 9 * 4 * input_processor.context))
 
 
-def test_truncating_megabytes_looks_at_their_end(intake: Intake) -> None:
+def test_truncating_megabytes_looks_at_their_end(input_processor: InputProcessor) -> None:
     text = "word " * 1_000_000 + "The end."
     request = GenerateRequest("r", TextPrompt(text), SamplingParams(), truncate_prompt_tokens=5)
-    prepared = intake.prepare(request)
-    assert prepared.ids == intake.encode(TextPrompt("word word The end."))[-5:]
+    prepared = input_processor.prepare(request)
+    assert prepared.ids == input_processor.encode(TextPrompt("word word The end."))[-5:]
 
 
 def test_the_table_knows_the_longest_token(tokenizer: Any) -> None:

@@ -1,7 +1,7 @@
 """Observer: asks a server for one greedy answer after another, and for its health all the time.
 
 It is a process of its own, so that what a case does to its own event loop is not taken for the
-server's. ``python -m soak.observer URL`` prints a line when it has the reference answer; then each
+server's. ``python -m soak.probe URL`` prints a line when it has the reference answer; then each
 line on its input begins or ends a period, and at the end a line of JSON with a Period goes out.
 """
 
@@ -111,21 +111,21 @@ async def observe(url: str) -> None:
         print(json.dumps(asdict(await watch.stop())), flush=True)
 
 
-class Observer:
+class Probe:
     """The other side: starts the process and has its periods begin and end."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, url: str) -> Observer:
+    async def start(cls, url: str) -> Probe:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "soak.observer", url,
+            sys.executable, "-m", "soak.probe", url,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**26,
         )  # fmt: skip
-        observer = cls(process)
-        assert await observer._line() == "ready"
-        return observer
+        probe = cls(process)
+        assert await probe._line() == "ready"
+        return probe
 
     async def _line(self) -> str:
         assert self._process.stdout is not None

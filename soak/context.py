@@ -1,4 +1,4 @@
-"""Arena: what a case has in hand."""
+"""SoakContext: what a case has in hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Options:
 
 
 @dataclass
-class Ground:
+class SoakSettings:
     """`references` are the greedy answers of the undisturbed model, by prompt."""
 
     references: dict[str, str]
@@ -47,15 +47,15 @@ class Ground:
         ready: bool = True,
         folder: Path | None = None,
         **popen: Any,
-    ) -> AsyncIterator[Arena]:
+    ) -> AsyncIterator[SoakContext]:
         """A server for the time of the context; the case may end it before."""
         with started(config, ready, folder, **popen) as server:
             async with client_of(server.url) as client:
-                yield Arena(self.references, self.options, server, client)
+                yield SoakContext(self.references, self.options, server, client)
 
 
 @dataclass
-class Arena(Ground):
+class SoakContext(SoakSettings):
     """A server, and a client of it."""
 
     server: ServerProcess

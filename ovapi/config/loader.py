@@ -1,0 +1,125 @@
+"""Reads the configuration: a YAML file, checked against schemas/config.json.
+
+Paths in a file are relative to the file's folder. Every error names the YAML path and the line,
+and all errors of a file are reported together. Besides the command line this package alone decides
+what a server does; nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ovapi.config.keyring import Keyring
+from ovapi.config.keys import read_keys
+from ovapi.config.models import default_model, read_models, sampling_defaults
+from ovapi.config.settings import (
+    Config,
+    KeyLimits,
+    LimitsConfig,
+    LoggingConfig,
+    ServerConfig,
+    SystemdConfig,
+    TlsConfig,
+    TracingConfig,
+)
+from ovapi.config.sizes import size_in_bytes
+from ovapi.config.yaml_document import ConfigError, YamlDocument
+from ovapi.core import SamplingParams
+
+OPENTELEMETRY = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+
+
+def load(path: Path | None, host: str | None = None, port: int | None = None) -> Config:
+    """Read and check a configuration; None reads the one that ships with the package.
+
+    `host` and `port` come from the command line and win over the file. Raises ConfigError.
+    """
+    source = path if path is not None else Path(__file__).resolve().parents[1] / "config.yaml"
+    base = source.parent if path is not None else Path.cwd()
+    document = YamlDocument.read(source)
+    document.check()
+    config = _build(document, base.resolve())
+    given: dict[str, Any] = {"host": host, "port": port}
+    server = replace(config.server, **{k: v for k, v in given.items() if v is not None})
+    return replace(config, server=server)
+
+
+def _build(document: YamlDocument, base: Path) -> Config:
+    data = document.data
+    defaults = sampling_defaults(SamplingParams(), data.get("defaults", {}))
+    models = read_models(document, base, defaults)
+    compile_cache = data.get("compile_cache")
+    keys = read_keys(document, base)
+    return Config(
+        server=_server(data.get("server", {}), base),
+        logging=LoggingConfig(**data.get("logging", {})),
+        models=models,
+        default_model=default_model(document, models),
+        compile_cache=base / compile_cache if compile_cache else None,
+        folder=base,
+        memory_budget=size_in_bytes(data["memory_budget"]) if "memory_budget" in data else None,
+        keys=keys,
+        limits=_limits(document, keys),
+        systemd=_systemd(os.environ),
+        tracing=_tracing(document),
+    )
+
+
+def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
+    values = dict(given)
+    tls = values.pop("tls", None)
+    return ServerConfig(
+        cors_origins=tuple(values.pop("cors_origins", ())),
+        allowed_hosts=tuple(values.pop("allowed_hosts", ())),
+        tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
+        **values,
+    )
+
+
+def _limits(document: YamlDocument, keyring: Keyring) -> LimitsConfig:
+    values = dict(document.data.get("limits", {}))
+    per_key = KeyLimits(**values.pop("per_key", {}))
+    keys = {name: replace(per_key, **own) for name, own in values.pop("keys", {}).items()}
+    unknown = [name for name in keys if name not in keyring.names]
+    if unknown:
+        places = [
+            document.error(("limits", "keys", name), "is not the name of a key") for name in unknown
+        ]
+        raise ConfigError("\n".join(places))
+    return LimitsConfig(per_key=per_key, keys=keys, **values)
+
+
+def _systemd(environment: Mapping[str, str]) -> SystemdConfig:
+    """See sd_notify(3), sd_listen_fds(3) and sd_watchdog_enabled(3): some of it is for others."""
+    me = str(os.getpid())
+    watchdog = environment.get("WATCHDOG_USEC")
+    if environment.get("WATCHDOG_PID", me) != me:
+        watchdog = None
+    passed = environment.get("LISTEN_PID") == me
+    return SystemdConfig(
+        notify=environment.get("NOTIFY_SOCKET"),
+        sockets=int(environment.get("LISTEN_FDS", "0")) if passed else 0,
+        watchdog_seconds=int(watchdog) / 1e6 if watchdog else None,
+    )
+
+
+def _tracing(document: YamlDocument) -> TracingConfig | None:
+    if "tracing" not in document.data:
+        return None
+    if not _has_opentelemetry():
+        problem = "needs OpenTelemetry, which is not installed: pip install 'ovapi[otel]'"
+        raise ConfigError(document.error(("tracing",), problem))
+    return TracingConfig(**document.data["tracing"])
+
+
+def _has_opentelemetry() -> bool:
+    """Whether the packages of the extra `otel` are there; this imports none of them."""
+    try:
+        return all(map(find_spec, OPENTELEMETRY))
+    except ModuleNotFoundError:
+        return False
