@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ovapi.config.documentation import generate
-from ovapi.config.reload import merge
 from ovapi.config.loader import load
+from ovapi.config.reload import merge
 from ovapi.validation.properties import properties
 from ovapi.validation.schemas import Schemas
 
