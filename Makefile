@@ -38,6 +38,7 @@ bench-model: $(VENV)/.train
 
 docs: $(VENV)/.serve
 	$(BIN)/python -m ovapi.api.docs > api_documentation.md
+	$(BIN)/python -m ovapi.config.documentation > docs/configuration.md
 
 # One stamp for each set of packages; a change of setup.py installs again.
 $(VENV)/.created:

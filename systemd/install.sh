@@ -11,7 +11,8 @@ units=$root/etc/systemd/system
 
 mkdir -p "$program/models" "$settings" "$units"
 cp -R "$source/models/." "$program/models"
-cp "$source/README.md" "$source/api_documentation.md" "$program"
+cp "$source/README.md" "$source/LICENSE" "$source/api_documentation.md" "$program"
+cp -R "$source/docs" "$program"
 cp "$source/systemd/ovapi.service" "$source/systemd/ovapi.socket" "$units"
 
 if [ ! -e "$settings/config.yaml" ]; then

@@ -9,7 +9,8 @@ if [ -z "$root" ]; then
 fi
 rm -f "$root/etc/systemd/system/ovapi.service" "$root/etc/systemd/system/ovapi.socket"
 rm -rf "$root/opt/ovapi/.venv" "$root/opt/ovapi/models/ovapi-demo"
-rm -f "$root/opt/ovapi/README.md" "$root/opt/ovapi/api_documentation.md"
+rm -rf "$root/opt/ovapi/docs"
+rm -f "$root/opt/ovapi/README.md" "$root/opt/ovapi/LICENSE" "$root/opt/ovapi/api_documentation.md"
 if [ "${1:-}" = --purge ]; then
     rm -rf "$root/opt/ovapi" "$root/etc/ovapi" "$root/var/lib/ovapi" "$root/var/lib/private/ovapi"
     rm -rf "$root/var/cache/ovapi" "$root/var/cache/private/ovapi"
