@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 from ovapi.api.dialects import DIALECTS
 from ovapi.config.settings import Config
 from ovapi.http.access_log import log_access, refusal_of, status_of
+from ovapi.http.body_budget import BodyBudget
 from ovapi.http.context import Context
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.handler import VERBS
@@ -19,7 +20,7 @@ from ovapi.http.rate_limits import Limits
 from ovapi.http.tracing import Tracing
 from ovapi.http.unknown_path import UnknownPath
 from ovapi.serving.metrics import Metrics
-from ovapi.serving.model import ModelRegistry
+from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 
 
@@ -41,10 +42,16 @@ class Application(tornado.web.Application):
         self.metrics = Metrics()
         for model in registry:
             self.metrics.watch(model)
-        origins = _origins(config)
-        limits = Limits(config.limits)
         self.context = Context(
-            DIALECTS, config, registry, schemas, executor, origins, self.metrics, limits
+            dialects=DIALECTS,
+            config=config,
+            registry=registry,
+            schemas=schemas,
+            executor=executor,
+            origins=_origins(config),
+            metrics=self.metrics,
+            limits=Limits(config.limits),
+            bodies=BodyBudget(*_body_limits(config)),
         )
         self._routes = route_names()
         self.tracing = tracing
@@ -74,6 +81,7 @@ class Application(tornado.web.Application):
         self.context.config = config
         self.context.origins = _origins(config)
         self.context.limits.config = config.limits
+        self.context.bodies.configure(*_body_limits(config))
 
     def drain(self, on_idle: Callable[[], None]) -> None:
         """Refuse new requests with 503; `on_idle` is called once none is in hand any more."""
@@ -91,6 +99,11 @@ class Application(tornado.web.Application):
 def _origins(config: Config) -> OriginPolicy:
     server = config.server
     return OriginPolicy(server.host, server.cors_origins, server.allowed_hosts)
+
+
+def _body_limits(config: Config) -> tuple[int, float]:
+    """The bytes of all bodies, and the share that one caller may have: all, if it is alone."""
+    return config.limits.body_bytes, 0.5 if len(config.keys) > 1 else 1.0
 
 
 def route_names() -> dict[type[RequestHandler], str]:

@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.serving.metrics import Metrics
-from ovapi.serving.model import Model, ModelRegistry
+from ovapi.serving.model import Model
+from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 from tests.support.fake_engine import FakeEngine
 

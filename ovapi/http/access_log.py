@@ -7,6 +7,7 @@ import logging
 from tornado.web import RequestHandler
 
 from ovapi.errors import ApiError
+from ovapi.http.request_admission import RequestAdmission
 
 log = logging.getLogger("ovapi.access")
 
@@ -30,6 +31,12 @@ def refusal_of(handler: RequestHandler) -> str | None:
     return (error.code or error.type) if error is not None else None
 
 
+def key_of(handler: RequestHandler) -> str | None:
+    """The name of the key that the request came with."""
+    admission: RequestAdmission | None = getattr(handler, "admission", None)
+    return admission.key_name if admission is not None else None
+
+
 def log_access(handler: RequestHandler) -> None:
     """Log a request that has ended or whose client has gone.
 
@@ -39,7 +46,7 @@ def log_access(handler: RequestHandler) -> None:
     level = logging.WARNING if status >= 500 and status != 503 else logging.INFO
     fields = {
         "client": request.remote_ip,
-        "key": getattr(handler, "key_name", None) or "-",
+        "key": key_of(handler) or "-",
         "method": ascii(request.method)[1:-1],
         "path": ascii(request.uri)[1:-1][:MAX_PATH_CHARACTERS],
         "status": status,

@@ -7,11 +7,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ovapi.config.settings import Config
+from ovapi.http.body_budget import BodyBudget
 from ovapi.http.dialect import Dialect
 from ovapi.http.origin import OriginPolicy
 from ovapi.http.rate_limits import Limits
 from ovapi.serving.metrics import Metrics
-from ovapi.serving.model import ModelRegistry
+from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 
 
@@ -19,7 +20,7 @@ from ovapi.validation.schemas import Schemas
 class Context:
     """What the handlers of one server share.
 
-    `active` counts the requests in flight, `body_bytes` the bytes of their bodies.
+    `active` counts the requests in flight, `bodies` the memory of their bodies.
     """
 
     dialects: tuple[Dialect, ...]
@@ -30,9 +31,9 @@ class Context:
     origins: OriginPolicy
     metrics: Metrics
     limits: Limits
+    bodies: BodyBudget
     draining: bool = False
     active: int = 0
-    body_bytes: int = 0
     on_idle: Callable[[], None] = lambda: None
 
     def leave(self) -> None:

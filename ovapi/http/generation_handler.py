@@ -11,16 +11,17 @@ Failed                               an event in the dialect's form; the stream 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 
 from ovapi.core import Accepted, Event, Failed, GenerateRequest
 from ovapi.http.handler import ApiHandler
 from ovapi.http.prompt_log import PromptLog
 from ovapi.http.response_encoder import EventBatch, ResponseEncoder
+from ovapi.http.tornado_private import headers_written, send_part
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.model import Model
 from ovapi.serving.request_timings import RequestTimings
@@ -152,7 +153,7 @@ class GenerationHandler(ApiHandler):
         self._open_stream(answer)
         ended = False
         while batch or not ended:
-            if batch and isinstance(batch[-1][1], Failed) and not self._headers_written:
+            if batch and isinstance(batch[-1][1], Failed) and not headers_written(self):
                 raise batch[-1][1].error
             await self._send(_encode(batch, answer))
             ended = events.ended
@@ -178,33 +179,9 @@ class GenerationHandler(ApiHandler):
         """
         if not data or self.gone:
             return
-        flushed = self._put(data)
+        flushed = send_part(self, data)
         if flushed is not None and self.connection.stream.writing():
             await flushed
-
-    def _put(self, data: bytes) -> Awaitable[None] | None:
-        """Write a part of the body; None if the kernel has taken all of it.
-
-        Once the headers are out it goes past Tornado's layers, which make two futures and three
-        callbacks of each write: half of what a streamed token cost. What the kernel does not take
-        at once goes the usual way. Raises StreamClosedError.
-        """
-        stream = self.connection.stream
-        if not self._headers_written or stream.writing() or type(stream) is not IOStream:
-            self.write(data)
-            return self.flush()
-        if stream.closed():
-            raise StreamClosedError
-        if self.request.version != "HTTP/1.0":
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        try:
-            sent = stream.socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            stream.close(exc_info=error)
-            raise StreamClosedError(error) from error
-        return stream.write(data[sent:]) if sent < len(data) else None
 
 
 def _encode(batch: EventBatch, answer: ResponseEncoder) -> bytes:

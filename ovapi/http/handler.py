@@ -19,14 +19,22 @@ from typing import Any, ClassVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import HTTPError, stream_request_body
 
-from ovapi.errors import ApiError, Draining, MethodNotAllowed, NoRoomForBody, PayloadTooLarge
+from ovapi.errors import ApiError, PayloadTooLarge
+from ovapi.http.body_reader import BodyReader, size_of
 from ovapi.http.context import Context
 from ovapi.http.error_responses import foreign, openai_error
 from ovapi.http.json_encoder import encode_json
 from ovapi.http.rate_limits import Quota
+from ovapi.http.request_admission import RequestAdmission
 from ovapi.http.request_body import check_headers, parse
+from ovapi.http.tornado_private import (
+    LoggedOnce,
+    buffered_bytes,
+    headers_written,
+    is_implemented,
+)
 from ovapi.serving.model import Model
 from ovapi.validation.schemas import Schemas
 
@@ -34,14 +42,12 @@ log = logging.getLogger("ovapi.api")
 
 OFFLOAD_BYTES = 16 * 1024
 """Larger bodies are parsed and checked in the executor: about 10 ms of work."""
-LINGER_BYTES = 64 * 1024 * 1024
-"""How much of a refused body is read and dropped, so that its sender gets to see the answer."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 @stream_request_body
-class ApiHandler(RequestHandler):
+class ApiHandler(LoggedOnce):
     """A handler that answers in JSON; a dialect with errors of its own overrides `error_body`.
 
     The body is taken in by ourselves, since Tornado closes the connection without a word where
@@ -56,21 +62,17 @@ class ApiHandler(RequestHandler):
     metered: ClassVar[bool] = False
     """Whether its requests count against the limits of their key."""
     quota: Quota | None = None
+    """What the rate of the key leaves."""
 
     def initialize(self) -> None:
-        self.key_name: str | None = None
         self.model_name = ""
         self.answer_id = "-"
         self.refusal: ApiError | None = None
         self.gone = False
+        self.admission = RequestAdmission(self.context)
+        limit = self.context.config.server.max_body_bytes
+        self._body = BodyReader(self.context.bodies, limit, self._refuse)
         self._wait: asyncio.Future[None] | None = None
-        self._logged = False
-        self._counted = False
-        self._entered = False
-        self._refused = False
-        self._received = 0
-        self._body = bytearray()
-        self._held = 0
 
     @property
     def context(self) -> Context:
@@ -108,95 +110,39 @@ class ApiHandler(RequestHandler):
     # --- on the way in ---
 
     def prepare(self) -> None:
-        self._counted = True
-        self.context.active += 1
-        self.connection.set_max_body_size(2**63)  # ours is checked in data_received
+        self.admission.begin()
+        self.connection.set_max_body_size(2**63)  # ours is checked by the BodyReader
         try:
             self.admit()
-            self._check_announced_size()
+            self._body.begin(self.caller, self.request.headers.get("Content-Length", ""))
         except ApiError as error:
             if self.request.headers.get("Expect", "").lower() == "100-continue":
                 raise  # the client waits with its body, so the answer can go out at once
             self._refuse(error)
 
     def admit(self) -> None:
-        """Raise the ApiError that keeps this request out, before its body is read.
-
-        Browsers send OPTIONS without a key, to ask whether they may send one.
-        """
-        self.context.origins.check(self.request.host, self._origin)
-        if self.request.method == "OPTIONS":
-            return
-        if self.context.config.keys and not self.public:
-            headers = self.request.headers
-            self.key_name = self.context.config.keys.authenticate(
-                headers.get("Authorization"), headers.get("X-Api-Key")
-            )
-        if self.context.draining and not self.during_drain:
-            raise Draining("The server is shutting down.")
-        if self.request.method not in self.allowed():
-            raise MethodNotAllowed(f"Method not allowed. Allowed: {', '.join(self.allowed())}.")
-        if self.metered:
-            self._enter()
-
-    def _enter(self) -> None:
-        """Count this request against the limits of its key. Raises RateLimited."""
-        limits, caller = self.context.limits, self.caller
-        try:
-            limits.enter(caller)
-            self._entered = True
-        finally:
-            self.quota = limits.quota(caller)
-            self.set_default_headers()
+        """Raise the ApiError that keeps this request out, before its body is read."""
+        self.admission.check(self.request, self.allowed(), self.public, self.during_drain)
+        if self.metered and self.request.method != "OPTIONS":
+            try:
+                self.admission.enter()
+            finally:
+                self.quota = self.context.limits.quota(self.caller)
+                self.set_default_headers()
 
     @property
     def caller(self) -> str:
         """Whose request it is: the name of the key, "" where there are no keys."""
-        return self.key_name or ""
+        return self.admission.caller
 
     @classmethod
     def allowed(cls) -> list[str]:
         """The verbs that this endpoint implements."""
-        missing = RequestHandler._unimplemented_method
-        return [verb for verb in VERBS if getattr(cls, verb.lower()) is not missing]
-
-    def _check_announced_size(self) -> None:
-        announced = self.request.headers.get("Content-Length", "")
-        if announced.isdecimal() and len(announced) < 20 and int(announced) > self._limit:
-            raise self._too_large()
+        return [verb for verb in VERBS if is_implemented(cls, verb)]
 
     def data_received(self, chunk: bytes) -> None:
-        self._received += len(chunk)
-        if self._received > self._limit and not self._refused:
-            self._refuse(self._too_large())
-        if not self._refused:
-            self._keep(chunk)
-        elif self._received > self._limit + LINGER_BYTES:
+        if not self._body.feed(chunk):
             self.connection.stream.close()
-
-    def _keep(self, chunk: bytes) -> None:
-        """Take in a piece of the body. What was taken counts until the request has ended, since
-        its prompt lives as long."""
-        most = self.context.config.limits.body_bytes
-        others = self.context.body_bytes - self._held
-        if others and self.context.body_bytes + len(chunk) > most:
-            self._refuse(NoRoomForBody("Too many request bodies in memory. Try again later."))
-            return
-        self._body += chunk
-        self._held += len(chunk)
-        self.context.body_bytes += len(chunk)
-
-    def _drop_body(self) -> None:
-        self._body.clear()
-        self.context.body_bytes -= self._held
-        self._held = 0
-
-    @property
-    def _limit(self) -> int:
-        return self.context.config.server.max_body_bytes
-
-    def _too_large(self) -> ApiError:
-        return PayloadTooLarge(f"The body exceeds the limit of {self._limit} bytes.")
 
     def _refuse(self, error: ApiError) -> None:
         """Drop the body, and let Tornado raise `error` where it would call the verb's method.
@@ -205,16 +151,15 @@ class ApiHandler(RequestHandler):
         """
 
         def answer(*_: str) -> None:
-            if not self._headers_written:
+            if not headers_written(self):
                 raise error
 
-        self._refused = True
-        self._drop_body()
+        self._body.drop()
         assert self.request.method is not None
         setattr(self, self.request.method.lower(), answer)
         if isinstance(error, PayloadTooLarge):
             self.fail(error)
-            self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+            self.set_header("Content-Length", buffered_bytes(self))
             self.flush()
 
     @asynccontextmanager
@@ -239,12 +184,13 @@ class ApiHandler(RequestHandler):
     async def read_json(self, schema: str) -> dict[str, Any]:
         """The body, checked against `schema`. Raises InvalidRequest or UnsupportedMediaType."""
         self.check_body_headers()
-        data, schemas = bytes(self._body), self.context.schemas
-        self._body.clear()
+        data, schemas = self._body.take(), self.context.schemas
         if len(data) <= OFFLOAD_BYTES:
             return _read(data, schemas, schema)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.context.executor, _read, data, schemas, schema)
+        loop, executor = asyncio.get_running_loop(), self.context.executor
+        body, size = await loop.run_in_executor(executor, _read_large, data, schemas, schema)
+        self._body.parsed(size)
+        return body
 
     # --- on the way out ---
 
@@ -302,29 +248,24 @@ class ApiHandler(RequestHandler):
         self.gone = True
         if self._wait is not None and not self._wait.done():
             self._wait.set_exception(StreamClosedError())
-        self._log()
-        self._leave()
+        self.log_request()
+        self._end()
 
     def on_finish(self) -> None:
-        self._leave()
+        self._end()
 
-    def _log(self) -> None:
-        """Tornado's hook; a request whose client has gone would come by a second time."""
-        if not self._logged:
-            self._logged = True
-            super()._log()
-
-    def _leave(self) -> None:
-        if self._counted:
-            self._counted = False
-            self._drop_body()
-            self.context.leave()
-        if self._entered:
-            self._entered = False
-            self.context.limits.leave(self.caller)
+    def _end(self) -> None:
+        self._body.drop()
+        self.admission.end()
 
 
 def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:
     body = parse(data)
     schemas.validate(schema, body)
     return body
+
+
+def _read_large(data: bytes, schemas: Schemas, schema: str) -> tuple[dict[str, Any], int]:
+    """The body, and about what it takes in memory."""
+    body = _read(data, schemas, schema)
+    return body, size_of(body)

@@ -1,36 +1,38 @@
-"""JSON on the way out: compact, and with every character as itself."""
+"""JSON on the way out: compact, in UTF-8, and with every character as itself."""
 
 from __future__ import annotations
 
-import json
-import json.encoder
+import math
 from typing import Any
+
+import msgspec
 
 MIN_LOGPROB = -9999.0
 """OpenAI's figure for a log-probability of about nothing: JSON has no minus infinity."""
 
-_SLOW = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_PLAIN = frozenset((str, int, bool, type(None)))
+_encode = msgspec.json.Encoder().encode
 
 
-def _make_encoder() -> Any:
-    """`JSONEncoder.encode` makes a C encoder for each call, which costs more than it encodes.
-
-    A stream encodes a small object for every token, so here is one made for good. Its arguments
-    are those that JSONEncoder gives it: no check for cycles, no `default`, compact separators.
-    """
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return None
-    text = json.encoder.encode_basestring
-    return make(None, _SLOW.default, text, None, ":", ",", False, False, False)
+def encode_json(value: Any) -> bytes:
+    """`value` as JSON. Raises ValueError for what JSON cannot say: NaN and infinities, of which
+    msgspec would make null, and lone surrogates."""
+    _check_numbers(value)
+    return _encode(value)
 
 
-_encode = _make_encoder()
-
-
-def encode_json(value: Any) -> str:
-    """`value` as JSON. Raises ValueError for what JSON cannot say, such as NaN."""
-    return _SLOW.encode(value) if _encode is None else "".join(_encode(value, 0))
+def _check_numbers(value: Any) -> None:
+    if isinstance(value, dict):
+        value = value.values()
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("a number that is not finite is no JSON")
+        return
+    elif not isinstance(value, (list, tuple)):
+        return
+    for item in value:
+        if type(item) not in _PLAIN:
+            _check_numbers(item)
 
 
 def json_logprob(value: float | None) -> float | None:

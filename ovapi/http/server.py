@@ -39,6 +39,7 @@ from ovapi.config.settings import ServerConfig
 from ovapi.errors import TooManyConnections
 from ovapi.http.error_responses import openai_error
 from ovapi.http.json_encoder import encode_json
+from ovapi.http.tornado_private import sent_bytes, unread_bytes
 
 log = logging.getLogger("ovapi.http.server")
 
@@ -175,7 +176,7 @@ class LimitedHTTPServer(HTTPServer):
         if isinstance(stream, SSLIOStream) or self._refused >= MAX_REFUSALS:
             stream.close()
             return
-        body = encode_json(openai_error(error)).encode()
+        body = encode_json(openai_error(error))
         head = (
             f"HTTP/1.1 {error.status} Service Unavailable\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nRetry-After: {error.retry_after}\r\n"
@@ -209,7 +210,7 @@ class LimitedHTTPServer(HTTPServer):
 
     def _check_headers(self, connection: Connection, now: float) -> None:
         """What the stream has read and not given out is the beginning of a header."""
-        if not connection.stream._read_buffer_size:
+        if not unread_bytes(connection.stream):
             connection.since = None
         elif connection.since is None:
             connection.since = now
@@ -217,7 +218,7 @@ class LimitedHTTPServer(HTTPServer):
             connection.stream.close()
 
     def _check_reader(self, connection: Connection, now: float) -> None:
-        taken = connection.stream._total_write_done_index
+        taken = sent_bytes(connection.stream)
         if not connection.stream.writing() or taken != connection.taken or connection.since is None:
             connection.since, connection.taken = now, taken
         elif now - connection.since > self._limits.write_timeout:

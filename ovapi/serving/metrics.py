@@ -17,6 +17,7 @@ from prometheus_client import (
     Counter,
     Histogram,
     Metric,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -27,6 +28,9 @@ from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, ModelLifecycle
 from ovapi.serving.model import Model
 from ovapi.serving.process_memory import resident_bytes
 from ovapi.serving.request_metrics import RequestMetrics
+
+# time series that say when a counter was made: nobody reads them
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 PREFIX = "ovapi"
@@ -133,7 +137,7 @@ class Metrics:
 
     def expose(self) -> bytes:
         """Everything, in the format that CONTENT_TYPE names."""
-        return generate_latest(_WithoutCreated(self._registry))
+        return generate_latest(self._registry)
 
     def catalogue(self) -> Iterator[Description]:
         """What there is, whether or not there are figures yet."""
@@ -199,18 +203,6 @@ class _Watched:
         if state.status == "restarting":
             self.restarts += 1
             self.replayed += self.model.started
-
-
-class _WithoutCreated:
-    """A registry without the time series that say when a counter was made: nobody reads them."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in self._registry.collect():
-            metric.samples = [one for one in metric.samples if not one.name.endswith("_created")]
-            yield metric
 
 
 def _family(

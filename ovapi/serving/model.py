@@ -1,11 +1,11 @@
-"""Model and ModelRegistry: from the name in a request to the engine that answers it."""
+"""Model: a served model, and what waits for its engine."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ovapi.config.settings import ModelConfig
 from ovapi.core import (
@@ -24,7 +24,6 @@ from ovapi.errors import (
     ApiError,
     InvalidRequest,
     ModelLoading,
-    ModelNotFound,
     QueueFull,
     QueueTimeout,
 )
@@ -32,33 +31,8 @@ from ovapi.serving.admission import AdmissionControl, Demand, demand_of
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.fair_queue import FairQueue
 from ovapi.serving.lifecycle import ModelLifecycle
-from ovapi.serving.request_recorder import NullObserver, Observer, RequestRecorder
-
-
-@dataclass(slots=True, eq=False)
-class Submission:
-    """The engine requests of one HTTP request. `alarm` rings if none of them starts in time."""
-
-    requests: Sequence[GenerateRequest]
-    stream: EventStream
-    caller: str
-    alarm: asyncio.TimerHandle | None = None
-
-
-@dataclass(slots=True)
-class Slot:
-    """What an engine request holds: `choices` have not ended yet, `recorder` sees all of it.
-
-    It waits in the line until `started`; from then on its engine calls `deliver`.
-    """
-
-    request: GenerateRequest
-    submission: Submission
-    choices: int
-    recorder: RequestRecorder
-    demand: Demand
-    deliver: Sink
-    started: bool = False
+from ovapi.serving.request_recorder import NullObserver, Observer
+from ovapi.serving.submission import Slot, Submission
 
 
 class Model:
@@ -302,29 +276,3 @@ class Model:
                 if slot.started:
                     self.engine.cancel(request.id)
         self._start_next()
-
-
-class ModelRegistry:
-    """The models by name and alias, the default one first."""
-
-    def __init__(self, models: Sequence[Model], default: str | None = None) -> None:
-        self.hold(models, default)
-
-    def hold(self, models: Sequence[Model], default: str | None) -> None:
-        """Have these models from now on, and no others."""
-        self._models = {model.name: model for model in models}
-        self._names = {alias: model for model in models for alias in model.config.aliases}
-        self._names.update(self._models)
-        self._default = default
-
-    def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
-
-    def get(self, name: str | None) -> Model:
-        """The model of that name or alias; None is the default model. Raises ModelNotFound."""
-        wanted = name if name is not None else self._default
-        if wanted is None:
-            raise ModelNotFound("This server has no models.", param="model")
-        if wanted not in self._names:
-            raise ModelNotFound(f"The model '{wanted}' does not exist.", param="model")
-        return self._names[wanted]

@@ -18,7 +18,8 @@ from ovapi.serving import tuning_profile as profile
 from ovapi.serving.lifecycle import START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
 from ovapi.serving.metrics import Metrics
-from ovapi.serving.model import Model, ModelRegistry
+from ovapi.serving.model import Model
+from ovapi.serving.registry import ModelRegistry
 
 log = logging.getLogger("ovapi.serving.model_manager")
 

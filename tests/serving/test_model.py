@@ -27,7 +27,8 @@ from ovapi.errors import (
     QueueFull,
     QueueTimeout,
 )
-from ovapi.serving.model import Model, ModelRegistry
+from ovapi.serving.model import Model
+from ovapi.serving.registry import ModelRegistry
 
 USAGE = Usage(1, 1)
 

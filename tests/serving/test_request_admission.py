@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -212,11 +214,19 @@ def saying(text: str) -> dict[str, object]:
     return {"messages": [{"role": "user", "content": text}]}
 
 
-async def test_bodies_have_so_many_bytes_together(api: Api) -> None:
+PADDED = b" " * 400_000
+"""Blanks count as long as they are there, which is until the body is parsed."""
+
+
+def limit_bodies(api: Api, size: int) -> None:
     config = api.app.context.config
-    api.app.configure(replace(config, limits=LimitsConfig(body_bytes=10_000)))
+    api.app.configure(replace(config, limits=LimitsConfig(body_bytes=size)))
+
+
+async def test_bodies_have_so_many_bytes_together(api: Api) -> None:
+    limit_bodies(api, 500_000)
     async with api.client() as client:
-        large = saying("x" * 6_000)
+        large = saying("x" * 300_000)
         first = asyncio.create_task(client.post(CHAT, json=large, headers=key("a")))
         await until(lambda: api.engine.requests)
         for path in (CHAT, OLLAMA):
@@ -229,21 +239,72 @@ async def test_bodies_have_so_many_bytes_together(api: Api) -> None:
         answer(api, 0)
         answer(api, 1)
         assert {(await task).status_code for task in (first, small)} == {200}
-        assert api.app.context.body_bytes == 0
+        assert api.app.context.bodies.held == 0
+
+
+async def test_what_is_parsed_counts_with_what_is_left_of_it(api: Api) -> None:
+    """Small requests padded with blanks keep nobody out while they are answered."""
+    limit_bodies(api, 900_000)
+    body = json.dumps(chat()).encode()
+    headers = {**key("a"), "Content-Type": "application/json"}
+    tasks = []
+    async with api.client() as client:
+        for number in range(RUNNING):
+            request = client.post(CHAT, content=body + PADDED, headers=headers)
+            tasks.append(asyncio.create_task(request))
+            await until(lambda number=number: len(api.engine.requests) == number + 1)
+        assert api.app.context.bodies.held < 20_000
+        tasks.append(
+            asyncio.create_task(client.post(CHAT, json=saying("x" * 400_000), headers=headers))
+        )
+        await until(lambda: api.app.context.bodies.held > 400_000)
+        for number in range(RUNNING):
+            answer(api, number)
+        await until(lambda: len(api.engine.requests) == RUNNING + 1)
+        answer(api, RUNNING)
+        assert {(await task).status_code for task in tasks} == {200}
+    assert api.app.context.bodies.held == 0
+
+
+async def test_bodies_that_do_not_end_make_way(api: Api) -> None:
+    """Whoever stops a byte short holds room only as long as nobody smaller needs it."""
+    limit_bodies(api, 640_000)
+    async with AsyncExitStack() as stack, api.client() as client:
+        for caller, size in (("a", 160_000), ("a", 150_000), ("b", 300_000)):
+            raw = await stack.enter_async_context(connect(api.port))
+            length = str(size + 1)
+            await raw.send(post(b"x" * size, X_Api_Key=caller, Content_Length=length))
+        await until(lambda: api.app.context.bodies.held == 610_000)
+        request = client.post(CHAT, json=saying("y" * 100_000), headers=key("c"))
+        large = asyncio.create_task(request)
+        await until(lambda: api.engine.requests)
+        assert 540_000 < api.app.context.bodies.held < 560_000  # the larger one of a's is gone
+        answer(api, 0)
+        assert (await large).status_code == 200
+    await until(lambda: api.app.context.bodies.held == 0)
+
+
+async def test_a_small_body_always_has_room(api: Api) -> None:
+    limit_bodies(api, 1024)
+    async with connect(api.port) as raw, api.client() as client:
+        await raw.send(post(b"x" * 900_000, X_Api_Key="a", Content_Length="900001"))
+        await until(lambda: api.app.context.bodies.held > 800_000)
+        api.engine.scripts.append(script("Hi"))
+        body = saying("x" * 60_000)
+        assert (await client.post(CHAT, json=body, headers=key("b"))).status_code == 200
 
 
 async def test_a_body_that_never_ends_holds_its_bytes_until_it_is_cut_off(api: Api) -> None:
     async with connect(api.port) as raw:
         await raw.send(post(b"x" * 1000, X_Api_Key="a", Content_Length="2000"))
-        await until(lambda: api.app.context.body_bytes == 1000)
-    await until(lambda: api.app.context.body_bytes == 0)
+        await until(lambda: api.app.context.bodies.held == 1000)
+    await until(lambda: api.app.context.bodies.held == 0)
 
 
 async def test_a_single_body_may_exceed_what_all_may_have(api: Api) -> None:
-    config = api.app.context.config
-    api.app.configure(replace(config, limits=LimitsConfig(body_bytes=1024)))
+    limit_bodies(api, 1024)
     api.engine.scripts.append(script("Hi"))
     async with api.client() as client:
         response = await client.post(CHAT, json=saying("x" * 100_000), headers=key("a"))
     assert response.status_code == 200
-    assert api.app.context.body_bytes == 0
+    assert api.app.context.bodies.held == 0

@@ -19,7 +19,8 @@ from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.core import GenerateRequest, Sink
 from ovapi.http.server import LimitedHTTPServer
-from ovapi.serving.model import Model, ModelRegistry
+from ovapi.serving.model import Model
+from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 from tests.support.fake_engine import FakeEngine, script
 

@@ -139,4 +139,4 @@ def _logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, Any]:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return encode_json(value).encode() + b"\n"
+    return encode_json(value) + b"\n"

@@ -101,7 +101,7 @@ class OpenAIEncoder(ABC):
             self._usage.add(index, what.usage)
         if isinstance(what, (Delta, Finished)):
             for piece in self.pieces(index, what):
-                yield b"%b[%b]%b" % (self._before, encode_json(piece).encode(), self._after)
+                yield b"%b[%b]%b" % (self._before, encode_json(piece), self._after)
 
     # --- whole ---
 

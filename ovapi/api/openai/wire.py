@@ -22,7 +22,7 @@ def new_id(prefix: str) -> str:
 
 def event(data: Mapping[str, Any]) -> bytes:
     """One server-sent event; JSON text never holds a line break."""
-    return b"data: " + encode_json(data).encode() + b"\n\n"
+    return b"data: " + encode_json(data) + b"\n\n"
 
 
 class UsageTally:

@@ -62,7 +62,7 @@ def _documentation(dialects: tuple[Dialect, ...], schemas: Schemas) -> str:
 
 
 @cache
-def _openapi(dialects: tuple[Dialect, ...], schemas: Schemas) -> str:
+def _openapi(dialects: tuple[Dialect, ...], schemas: Schemas) -> bytes:
     return encode_json(openapi(dialects, schemas))
 
 

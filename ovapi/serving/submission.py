@@ -1,0 +1,38 @@
+"""Submission: the engine requests of one HTTP request, and the slot that each of them holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ovapi.core import GenerateRequest, Sink
+from ovapi.serving.admission import Demand
+from ovapi.serving.event_stream import EventStream
+from ovapi.serving.request_recorder import RequestRecorder
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """The engine requests of one HTTP request. `alarm` rings if none of them starts in time."""
+
+    requests: Sequence[GenerateRequest]
+    stream: EventStream
+    caller: str
+    alarm: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True)
+class Slot:
+    """What an engine request holds: `choices` have not ended yet, `recorder` sees all of it.
+
+    It waits in the line until `started`; from then on its engine calls `deliver`.
+    """
+
+    request: GenerateRequest
+    submission: Submission
+    choices: int
+    recorder: RequestRecorder
+    demand: Demand
+    deliver: Sink
+    started: bool = False
