@@ -14,7 +14,7 @@ from ovapi.config.loader import load
 from ovapi.config.settings import MODEL_FILE, Config, ModelConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.serving import tuning_profile as profile
-from ovapi.serving.process_memory import give_back_large_blocks
+from ovapi.serving.metrics.process_memory import give_back_large_blocks
 
 MIB = 2**20
 

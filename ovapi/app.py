@@ -10,16 +10,16 @@ from tornado.web import RequestHandler
 
 from ovapi.api.dialects import DIALECTS
 from ovapi.config.settings import Config
-from ovapi.http.access_log import log_access, refusal_of, status_of
-from ovapi.http.body_budget import BodyBudget
+from ovapi.http.body.budget import BodyBudget
 from ovapi.http.context import Context
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.handler import VERBS
 from ovapi.http.origin import OriginPolicy
 from ovapi.http.rate_limits import Limits
-from ovapi.http.tracing import Tracing
+from ovapi.http.telemetry.access_log import log_access, refusal_of, status_of
+from ovapi.http.telemetry.tracing import Tracing
 from ovapi.http.unknown_path import UnknownPath
-from ovapi.serving.metrics import Metrics
+from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 

@@ -1,7 +1,7 @@
 """Log lines: one for each event, for people or as JSON, with nothing in it that steers a terminal.
 
 What is known about an event besides its message comes as ``extra={"fields": {…}}``: in JSON each
-is a key of its own. Prompts and answers are logged in one place only: `ovapi.http.prompt_log`.
+is a key of its own. Prompts and answers are logged in one place only: `prompt_log`.
 """
 
 from __future__ import annotations

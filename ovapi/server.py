@@ -29,9 +29,9 @@ from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
 from ovapi.http.origin import is_loopback
 from ovapi.http.server import LimitedHTTPServer
-from ovapi.http.tracing import Tracing
+from ovapi.http.telemetry.tracing import Tracing
 from ovapi.serving.event_stream import Bridge
-from ovapi.serving.loop_lag import LoopLag
+from ovapi.serving.metrics.loop_lag import LoopLag
 from ovapi.serving.model_manager import ModelManager
 from ovapi.systemd.notify import Notifier
 from ovapi.systemd.watchdog import SystemdWatchdog

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
-from ovapi.serving.metrics import Metrics
+from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.model import Model
 from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas

@@ -7,11 +7,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ovapi.config.settings import Config
-from ovapi.http.body_budget import BodyBudget
+from ovapi.http.body.budget import BodyBudget
 from ovapi.http.dialect import Dialect
 from ovapi.http.origin import OriginPolicy
 from ovapi.http.rate_limits import Limits
-from ovapi.serving.metrics import Metrics
+from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 

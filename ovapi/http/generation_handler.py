@@ -19,12 +19,12 @@ from tornado.iostream import StreamClosedError
 
 from ovapi.core import Accepted, Event, Failed, GenerateRequest
 from ovapi.http.handler import ApiHandler
-from ovapi.http.prompt_log import PromptLog
 from ovapi.http.response_encoder import EventBatch, ResponseEncoder
+from ovapi.http.telemetry.prompt_log import PromptLog
 from ovapi.http.tornado_private import headers_written, send_part
 from ovapi.serving.event_stream import EventStream
+from ovapi.serving.metrics.request_timings import RequestTimings
 from ovapi.serving.model import Model
-from ovapi.serving.request_timings import RequestTimings
 
 
 class GenerationHandler(ApiHandler):

@@ -16,7 +16,7 @@ from tornado.ioloop import IOLoop
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Sink, Started, Usage
 from ovapi.errors import DeadlineExceeded
-from ovapi.serving.request_timings import RequestTimings
+from ovapi.serving.metrics.request_timings import RequestTimings
 
 
 class Bridge:

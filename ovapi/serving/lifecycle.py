@@ -27,7 +27,8 @@ from ovapi.errors import (
     ModelLoading,
     NoMemory,
 )
-from ovapi.serving.process_memory import resident_bytes
+from ovapi.serving.load_waiters import LoadWaiters
+from ovapi.serving.metrics.process_memory import resident_bytes
 
 log = logging.getLogger("ovapi.serving.lifecycle")
 
@@ -80,7 +81,7 @@ class ModelLifecycle:
         self._free.set()
         self._rested = time.monotonic()
         self._alarm: asyncio.TimerHandle | None = None
-        self._waiters: dict[asyncio.Future[None], int] = {}
+        self._waiters = LoadWaiters()
         self._arriving: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._awaited = False
@@ -121,7 +122,7 @@ class ModelLifecycle:
     @property
     def waiting(self) -> int:
         """Engine requests that wait for the load."""
-        return sum(requests for waiter, requests in self._waiters.items() if not waiter.done())
+        return self._waiters.requests
 
     @property
     def rested(self) -> float:
@@ -191,24 +192,16 @@ class ModelLifecycle:
         if self.config.load_wait_seconds == 0:
             self.load(REQUEST)
         self.check()
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        due, error = loop.time() + self.config.load_wait_seconds, self._late
+        due = asyncio.get_running_loop().time() + self.config.load_wait_seconds
         if until is not None and until < due:
-            due, error = until, _too_late
-        alarm = loop.call_at(due, lambda: _fail(waiter, error()))
-        self._waiters[waiter] = requests
-
-        def done(_: asyncio.Future[None]) -> None:
-            alarm.cancel()
-            del self._waiters[waiter]
-
-        waiter.add_done_callback(done)
+            waiter = self._waiters.add(requests, until, _deadline_exceeded)
+        else:
+            waiter = self._waiters.add(requests, due, self._late)
         self.load(REQUEST)
         return waiter
 
     def _late(self) -> ApiError:
-        state = "is not loaded" if not self._busy else "is still loading"
+        state = "is loaded on demand" if not self._busy else "is still loading"
         return ModelLoading(f"The model '{self.config.name}' {state}.", param="model")
 
     async def idle(self) -> None:
@@ -265,7 +258,7 @@ class ModelLifecycle:
             await self.room.make(self, lambda: self._start(reason))
         except NoMemory as error:
             log.warning("model %s: not loaded: %s", self.config.name, error.message)
-            self._settle(error)
+            self._waiters.settle(error)
         finally:
             self._arriving = None
 
@@ -285,9 +278,9 @@ class ModelLifecycle:
             self._loaded(self._reason)
         self.on_state(state)
         if state.status == "ready":
-            self._settle(None)
+            self._waiters.settle(None)
         elif state.status == "failed":
-            self._settle(
+            self._waiters.settle(
                 ModelFailed(f"The model '{self.config.name}' is not available: {state.detail}")
             )
         self._rest()
@@ -300,14 +293,6 @@ class ModelLifecycle:
             "model %s: loaded in %.1f s (%s)",
             self.config.name, self._rested - self._since, reason,
         )  # fmt: skip
-
-    def _settle(self, error: ApiError | None) -> None:
-        """Let go of all that wait for the load."""
-        for waiter in list(self._waiters):
-            if error is not None:
-                _fail(waiter, error)
-            elif not waiter.done():
-                waiter.set_result(None)
 
     # --- going ---
 
@@ -345,16 +330,11 @@ class ModelLifecycle:
         self._disarm()
         if self._arriving is not None:
             self._arriving.cancel()
-        self._settle(Draining("The server is shutting down."))
+        self._waiters.settle(Draining("The server is shutting down."))
         if self._leaving is not None:
             await asyncio.wait((self._leaving,))
         await self.engine.close()
 
 
-def _fail(waiter: asyncio.Future[None], error: Exception) -> None:
-    if not waiter.done():
-        waiter.set_exception(error)
-
-
-def _too_late() -> ApiError:
+def _deadline_exceeded() -> ApiError:
     return DeadlineExceeded("Request deadline exceeded.")

@@ -31,7 +31,7 @@ from ovapi.serving.admission import AdmissionControl, Demand, demand_of
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.fair_queue import FairQueue
 from ovapi.serving.lifecycle import ModelLifecycle
-from ovapi.serving.request_recorder import NullObserver, Observer
+from ovapi.serving.metrics.request_recorder import NullObserver, Observer
 from ovapi.serving.submission import Slot, Submission
 
 

@@ -17,7 +17,7 @@ from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.lifecycle import START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
-from ovapi.serving.metrics import Metrics
+from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.model import Model
 from ovapi.serving.registry import ModelRegistry
 

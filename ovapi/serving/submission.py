@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ovapi.core import GenerateRequest, Sink
 from ovapi.serving.admission import Demand
 from ovapi.serving.event_stream import EventStream
-from ovapi.serving.request_recorder import RequestRecorder
+from ovapi.serving.metrics.request_recorder import RequestRecorder
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,7 @@ import pytest
 from ovapi import logs
 from ovapi.core import Accepted, Delta, Failed
 from ovapi.errors import EngineFailed
-from ovapi.http.prompt_log import MAX_CHARACTERS
+from ovapi.http.telemetry.prompt_log import MAX_CHARACTERS
 from tests.support.api import Api, until
 from tests.support.fake_engine import script
 

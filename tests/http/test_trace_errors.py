@@ -13,7 +13,7 @@ from ovapi.config.settings import TracingConfig
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Usage
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
-from ovapi.http.tracing import MAX_CHOICES, Tracing
+from ovapi.http.telemetry.tracing import MAX_CHOICES, Tracing
 from tests.support.api import Api
 from tests.support.collector import Collector, attributes
 from tests.support.fake_engine import script

@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ovapi.config import loader
 from ovapi.config.loader import load
 from ovapi.config.yaml_document import ConfigError
-from ovapi.http.tracing import CLOSE_SECONDS, EXPORT_SECONDS
+from ovapi.http.telemetry.tracing import CLOSE_SECONDS, EXPORT_SECONDS
 from tests.support.collector import Collector, attributes, request_of
 from tests.support.prompts import GREETING, LASTING, LONG, chat
 from tests.support.server_process import DEMO, ServerProcess
@@ -160,7 +160,7 @@ def test_a_collector_that_is_away_costs_nothing(tmp_path: Path, refuses: bool) -
             if not refuses:
                 listener.settimeout(30)
                 listener.accept()[0].close()  # it has been tried
-            server.wait_for_log("ovapi.http.tracing: spans not exported: ", seconds=30)
+            server.wait_for_log("ovapi.http.telemetry.tracing: spans not exported: ", seconds=30)
             begun = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - begun < CLOSE_SECONDS + 3

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ovapi.api.docs.prose import BOLD, CODES, ERRORS, INTRODUCTION
 from ovapi.errors import ApiError
 from ovapi.http.dialect import Dialect, Endpoint
-from ovapi.serving.metrics import Metrics
+from ovapi.serving.metrics.metrics import Metrics
 from ovapi.validation.properties import Property, properties, table
 from ovapi.validation.schemas import Schemas
 from ovapi.validation.violation import Schema

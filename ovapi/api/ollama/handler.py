@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from ovapi.errors import ApiError, ModelNotFound, QueueFull, Unavailable
+from ovapi.http.body.parser import check_encoding, check_headers
 from ovapi.http.handler import ApiHandler
-from ovapi.http.request_body import check_encoding, check_headers
 from ovapi.http.unknown_path import UnknownPath
 from ovapi.serving.model import Model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ovapi.http.handler import ApiHandler
-from ovapi.serving.metrics import CONTENT_TYPE
+from ovapi.serving.metrics.metrics import CONTENT_TYPE
 
 
 class MetricsPage(ApiHandler):

@@ -13,7 +13,7 @@ from ovapi.config.keyring import Keyring
 from ovapi.core import Accepted, Failed, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.engine.base import EngineState, EngineStats
 from ovapi.errors import ContextLengthExceeded, EngineFailed
-from ovapi.serving.metrics import Metrics
+from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.model import Model
 from tests.support.api import SCHEMAS, Api, until
 from tests.support.fake_engine import FakeEngine, script

@@ -7,7 +7,7 @@ import pytest
 from ovapi.core import TokenPrompt
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.device import KERNELS, properties
-from ovapi.serving.process_memory import resident_bytes
+from ovapi.serving.metrics.process_memory import resident_bytes
 from tests.support.driver import DEMO, TOKEN_BYTES, Driver
 
 CACHE = "CPU_RUNTIME_CACHE_CAPACITY"

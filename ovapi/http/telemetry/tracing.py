@@ -18,11 +18,11 @@ from typing import Any
 from ovapi import __version__
 from ovapi.config.settings import TracingConfig
 from ovapi.core import SamplingParams
-from ovapi.http.access_log import CLIENT_GONE, status_of
 from ovapi.http.generation_handler import GenerationHandler
-from ovapi.serving.request_timings import RequestTimings
+from ovapi.http.telemetry.access_log import CLIENT_GONE, status_of
+from ovapi.serving.metrics.request_timings import RequestTimings
 
-log = logging.getLogger("ovapi.http.tracing")
+log = logging.getLogger("ovapi.http.telemetry.tracing")
 
 EXPORT_SECONDS = 5.0
 """For all tries to hand a batch to the collector."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ovapi.errors import ApiError, NoRoomForBody, PayloadTooLarge
-from ovapi.http.body_budget import BodyBudget, Reservation
+from ovapi.http.body.budget import BodyBudget, Reservation
 
 LINGER_BYTES = 64 * 1024 * 1024
 """How much of a refused body is read and dropped, so that its sender gets to see the answer."""

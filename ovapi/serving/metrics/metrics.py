@@ -7,8 +7,7 @@ else keeps, such as an engine's queue, is read when it is asked for.
 from __future__ import annotations
 
 import os
-from collections import Counter as Counted
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -24,10 +23,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ovapi import __version__
 from ovapi.engine.base import EngineState
-from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, ModelLifecycle
+from ovapi.serving.metrics.model_readings import BY_MODEL, BY_REASON, COUNTERS, GAUGES, WatchedModel
+from ovapi.serving.metrics.process_memory import resident_bytes
+from ovapi.serving.metrics.request_metrics import RequestMetrics
 from ovapi.serving.model import Model
-from ovapi.serving.process_memory import resident_bytes
-from ovapi.serving.request_metrics import RequestMetrics
 
 # time series that say when a counter was made: nobody reads them
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -69,7 +68,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._models: dict[str, _Watched] = {}
+        self._models: dict[str, WatchedModel] = {}
         self._histograms = {
             name: self._histogram(name, buckets, text, ("model_name",))
             for name, (buckets, text) in REQUEST_HISTOGRAMS.items()
@@ -107,7 +106,7 @@ class Metrics:
 
     def watch(self, model: Model) -> None:
         """Become the observer of `model`."""
-        watched = _Watched(model, RequestMetrics(model.name, self._histograms, self._endings))
+        watched = WatchedModel(model, RequestMetrics(model.name, self._histograms, self._endings))
         self._models[model.name] = watched
         model.observer = watched.requests
 
@@ -151,12 +150,12 @@ class Metrics:
         yield _family(
             GaugeMetricFamily, "info", "The server's version.", ["version"], [([__version__], 1)]
         )
-        for kind, readings in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+        for kind, readings in ((GaugeMetricFamily, GAUGES), (CounterMetricFamily, COUNTERS)):
             for name, text, read in readings:
                 found = [([one.model.name], read(one)) for one in watched]
                 rows = [(labels, number) for labels, number in found if number is not None]
-                yield _family(kind, name, text, _BY_MODEL, rows)
-        for name, text, counts, reasons in _BY_REASON:
+                yield _family(kind, name, text, BY_MODEL, rows)
+        for name, text, counts, reasons in BY_REASON:
             rows = [
                 ([one.model.name, reason], float(counts(one.model.lifecycle)[reason]))
                 for one in watched
@@ -189,22 +188,6 @@ class Description:
     text: str
 
 
-class _Watched:
-    """A model, what its requests have come to, and how often its engine has begun again."""
-
-    def __init__(self, model: Model, requests: RequestMetrics) -> None:
-        self.model = model
-        self.requests = requests
-        self.restarts = 0
-        self.replayed = 0
-
-    def came_to(self, state: EngineState) -> None:
-        """An engine that restarts says so before it gives its requests to its successor."""
-        if state.status == "restarting":
-            self.restarts += 1
-            self.replayed += self.model.started
-
-
 def _family(
     kind: type[GaugeMetricFamily | CounterMetricFamily],
     name: str,
@@ -217,67 +200,3 @@ def _family(
     for values, number in rows:
         family.add_metric(values, number)
     return family
-
-
-_BY_MODEL = ["model_name"]
-_Reading = tuple[str, str, Callable[[_Watched], float | None]]
-"""Name, text and where to read it; None is not known, and then there is no time series."""
-_GAUGES: tuple[_Reading, ...] = (
-    (
-        "model_ready", "1 while the model is ready for requests, else 0.",
-        lambda one: float(one.model.engine.state.status == "ready"),
-    ),
-    (
-        "model_loaded", "1 while the model is in memory, else 0.",
-        lambda one: float(one.model.engine.state.status in ("ready", "restarting")),
-    ),
-    (
-        "num_requests_running", "Running engine requests.",
-        lambda one: float(one.model.stats.running),
-    ),
-    (
-        "num_requests_waiting", "Queued engine requests.",
-        lambda one: float(one.model.stats.waiting),
-    ),
-    (
-        "kv_cache_usage_perc", "KV cache usage, from 0 to 1.",
-        lambda one: one.model.stats.cache_usage,
-    ),
-)  # fmt: skip
-_BY_REASON: tuple[
-    tuple[str, str, Callable[[ModelLifecycle], Counted[str]], tuple[str, ...]], ...
-] = (
-    (
-        "model_loads", "Model loads: at startup, or for a request.",
-        lambda lifecycle: lifecycle.loads, LOAD_REASONS,
-    ),
-    (
-        "model_unloads",
-        "Model unloads: idle, on request, or to make room for another model.",
-        lambda lifecycle: lifecycle.unloads, UNLOAD_REASONS,
-    ),
-)  # fmt: skip
-_COUNTERS: tuple[_Reading, ...] = (
-    ("prompt_tokens", "Prompt tokens.", lambda one: one.requests.prompt_tokens),
-    ("generation_tokens", "Generated tokens.", lambda one: one.requests.generation_tokens),
-    (
-        "prefix_cache_queries",
-        "Prompt tokens looked up in the prefix cache, where the engine reports them.",
-        lambda one: one.requests.cache_queries or None,
-    ),
-    (
-        "spec_decode_num_accepted_tokens",
-        "Draft tokens accepted by speculative decoding.",
-        lambda one: one.requests.accepted_tokens,
-    ),
-    (
-        "prefix_cache_hits",
-        "Prompt tokens found in the prefix cache, where the engine reports them.",
-        lambda one: one.requests.cache_hits if one.requests.cache_queries else None,
-    ),
-    ("engine_restarts", "Engine process restarts.", lambda one: one.restarts),
-    (
-        "requests_replayed", "Engine requests in flight during a restart and resumed after it.",
-        lambda one: one.replayed,
-    ),
-)  # fmt: skip

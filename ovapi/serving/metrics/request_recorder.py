@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 from ovapi.core import Event, GenerateRequest
-from ovapi.serving.request_timings import RequestTimings
+from ovapi.serving.metrics.request_timings import RequestTimings
 
 
 class RequestRecorder(Protocol):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from prometheus_client import Counter, Histogram
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Started
-from ovapi.serving.request_timings import RequestTimings
+from ovapi.serving.metrics.request_timings import RequestTimings
 
 Families = Mapping[str, Histogram]
 
@@ -41,7 +41,7 @@ class RequestMetrics:
 
 
 class MetricsRecorder:
-    """One engine request; see `ovapi.serving.request_recorder.RequestRecorder`."""
+    """One engine request; see `ovapi.serving.metrics.request_recorder.RequestRecorder`."""
 
     __slots__ = ("_beams", "_later", "_metrics", "_open", "timings")
 
