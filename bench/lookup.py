@@ -17,8 +17,8 @@ from pathlib import Path
 from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import ChatPrompt, Delta, GenerateRequest, Message, SamplingParams
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.batching import Batcher
-from ovapi.engine.genai.loader import load_batcher
+from ovapi.engine.genai.batching import BatchingPipeline
+from ovapi.engine.genai.loader import load_batching
 
 DEMO = Path(__file__).parent.parent / "models" / "ovapi-demo"
 HOUSE = "the red house stands near the old bridge and the green garden"
@@ -38,13 +38,13 @@ class Run:
     seconds: float
 
 
-def answer(batcher: Batcher, name: str, text: str) -> Run:
+def answer(pipeline: BatchingPipeline, name: str, text: str) -> Run:
     """Greedy, to its end; the time is from the first token, so that prefill is left out."""
     prompt = ChatPrompt((Message("user", text),))
-    batcher.submit(GenerateRequest(name, prompt, SamplingParams(temperature=0, max_tokens=400)))
+    pipeline.submit(GenerateRequest(name, prompt, SamplingParams(temperature=0, max_tokens=400)))
     tokens, steps, first, last = 0, 0, 0.0, 0.0
-    while batcher.busy:
-        for _, event in batcher.step():
+    while pipeline.busy:
+        for _, event in pipeline.step():
             if isinstance(event, Delta):
                 last = time.perf_counter()
                 first = first or last
@@ -59,17 +59,17 @@ def main(model: Path, draft: Path, rounds: int) -> None:
         "prompt lookup": SpeculationConfig(),
         "draft": SpeculationConfig(draft=draft),
     }
-    batchers = {
-        kind: load_batcher(EngineSpec(model.name, model, speculation=guessing))[0]
+    pipelines = {
+        kind: load_batching(EngineSpec(model.name, model, speculation=guessing))[0]
         for kind, guessing in kinds.items()
     }
     print("| Workload | Guessing by | Tokens/s | Gain | Tokens a step |")
     print("| --- | --- | ---: | ---: | ---: |")
     for workload, text in WORKLOADS.items():
-        runs: dict[str, list[Run]] = {kind: [] for kind in batchers}
+        runs: dict[str, list[Run]] = {kind: [] for kind in pipelines}
         for number in range(rounds + 1):  # the first one warms up
-            for kind, batcher in batchers.items():
-                runs[kind].append(answer(batcher, f"{workload}-{number}", text))
+            for kind, pipeline in pipelines.items():
+                runs[kind].append(answer(pipeline, f"{workload}-{number}", text))
         speeds = {
             kind: statistics.median((run.tokens - 1) / run.seconds for run in found[1:])
             for kind, found in runs.items()

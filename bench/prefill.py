@@ -20,8 +20,8 @@ from time import perf_counter
 from bench.workload import WORDS
 from ovapi.core import ChatPrompt, Delta, GenerateRequest, Message, SamplingParams, TokenPrompt
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.batching import Batcher
-from ovapi.engine.genai.loader import load_batcher
+from ovapi.engine.genai.batching import BatchingPipeline
+from ovapi.engine.genai.loader import load_batching
 
 DEMO = Path(__file__).parent.parent / "models" / "ovapi-demo"
 HISTORY = 2000
@@ -33,7 +33,7 @@ _ANSWER = 16
 class Bench:
     """Numbers its requests, so that each is another."""
 
-    batcher: Batcher
+    pipeline: BatchingPipeline
     vocabulary: int
     random: Random
     count: int = 0
@@ -41,12 +41,12 @@ class Bench:
     def submit(self, prompt: ChatPrompt | TokenPrompt, tokens: int) -> str:
         self.count += 1
         sampling = SamplingParams(max_tokens=tokens, temperature=0, ignore_eos=True)
-        self.batcher.submit(GenerateRequest(str(self.count), prompt, sampling))
+        self.pipeline.submit(GenerateRequest(str(self.count), prompt, sampling))
         return str(self.count)
 
     def step(self) -> dict[str, int]:
         """One step; the tokens that each request got."""
-        events = self.batcher.step()
+        events = self.pipeline.step()
         return {name: len(event.token_ids) for name, event in events if isinstance(event, Delta)}
 
     def first_token(self, prompt: ChatPrompt) -> float:
@@ -56,7 +56,7 @@ class Bench:
         while name not in self.step():
             pass
         seconds = perf_counter() - start
-        while self.batcher.busy:
+        while self.pipeline.busy:
             self.step()
         return seconds
 
@@ -70,7 +70,7 @@ class Bench:
     def _history(self) -> str:
         """Words that come to about HISTORY tokens."""
         words = self.random.choices(WORDS, k=HISTORY)
-        ids = self.batcher.intake.encode(ChatPrompt((Message("user", " ".join(words)),)))
+        ids = self.pipeline.input_processor.encode(ChatPrompt((Message("user", " ".join(words)),)))
         return " ".join(words[: HISTORY * HISTORY // len(ids)])
 
     def beside(self, streams: int) -> tuple[float, float, float]:
@@ -85,8 +85,8 @@ class Bench:
         during = self._per_token(names, lambda got, steps: entering in got)
         seconds = perf_counter() - start
         for name in names:
-            self.batcher.cancel(name)
-        while self.batcher.busy:
+            self.pipeline.cancel(name)
+        while self.pipeline.busy:
             self.step()
         return alone, during, seconds
 
@@ -113,8 +113,8 @@ def load(model: Path, chunk: int, slowdown: float) -> Bench:
         max_batched_tokens=chunk,
         max_slowdown=slowdown,
     )
-    batcher, info = load_batcher(spec)
-    return Bench(batcher, info.vocabulary, Random(1))
+    pipeline, info = load_batching(spec)
+    return Bench(pipeline, info.vocabulary, Random(1))
 
 
 def main(model: Path, chunks: list[int], slowdowns: list[float], rounds: int) -> None:

@@ -57,14 +57,14 @@ def _load(config: Path, name: str) -> _Pipeline:
     import openvino_genai as genai
 
     from ovapi.config import settings as configuration
-    from ovapi.engine.genai.loader import load_batcher
+    from ovapi.engine.genai.loader import load_batching
     from ovapi.serving.model_manager import ModelManager
 
     loaded = configuration.load(config)
     fleet = ModelManager(loaded, None, lambda *_: None)  # type: ignore[arg-type]
     (spec,) = (fleet._spec(entry) for entry in loaded.models if entry.name == name)
-    batcher, _ = load_batcher(spec)
-    return _Pipeline(batcher._pipeline, genai.Tokenizer(spec.path), spec.max_running)
+    pipeline, _ = load_batching(spec)
+    return _Pipeline(pipeline._pipeline.inner, genai.Tokenizer(spec.path), spec.max_running)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ picklable, since it crosses the pipe to engine processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -66,6 +66,11 @@ class TokenPrompt:
 
 
 Prompt = ChatPrompt | TextPrompt | TokenPrompt
+
+
+def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
+    """A `stop` as the schemas have it, in requests and in the configuration: one or several."""
+    return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,9 @@ MODULES = sorted((ROOT / "ovapi").rglob("*.py"))
 VOCABULARY = {"ovapi.core", "ovapi.errors", "ovapi.logs"}
 """What everyone may import, beside its own package and the version."""
 
+ENGINE_EDGE = {"ovapi.engine.base", "ovapi.engine.load_error"}
+"""What supervision knows of engines: it serves any."""
+
 ALLOWED: dict[str, set[str]] = {
     "ovapi.core": {"ovapi.errors"},
     "ovapi.errors": set(),
@@ -23,7 +26,14 @@ ALLOWED: dict[str, set[str]] = {
     "ovapi.language": VOCABULARY,
     "ovapi.engine": VOCABULARY | {"ovapi.config", "ovapi.language"},
     "ovapi.engine.text": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
-    "ovapi.engine.process": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
+    "ovapi.engine.factory": VOCABULARY | {"ovapi.engine"},
+    "ovapi.engine.process": VOCABULARY | ENGINE_EDGE,
+    "ovapi.engine.process.worker": VOCABULARY
+    | ENGINE_EDGE
+    | {"ovapi.engine.factory", "ovapi.engine.process"},
+    "ovapi.engine.generation": VOCABULARY
+    | ENGINE_EDGE
+    | {"ovapi.engine.process", "ovapi.engine.text"},
     "ovapi.engine.genai": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
     "ovapi.serving": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
     "ovapi.http": VOCABULARY | {"ovapi.config", "ovapi.serving", "ovapi.validation"},
@@ -68,6 +78,29 @@ def top_level(tree: ast.Module) -> Iterator[str]:
             yield from imports(statement)
 
 
+def at_import(tree: ast.Module) -> Iterator[str]:
+    """As `top_level`, less what is for type checkers alone."""
+    for statement in tree.body:
+        if not (isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test)):
+            yield from top_level(ast.Module([statement], []))
+
+
+def cycle(graph: Mapping[str, Collection[str]]) -> list[str] | None:
+    """Modules of which each needs the next, and the last the first; None if there are none."""
+    left = {name: set(needed) & graph.keys() for name, needed in graph.items()}
+    while free := [name for name, needed in left.items() if not needed]:
+        for name in free:
+            del left[name]
+        for needed in left.values():
+            needed.difference_update(free)
+    if not left:
+        return None
+    path = [next(iter(left))]
+    while path[-1] not in path[:-1]:
+        path.append(next(iter(left[path[-1]])))
+    return path[path.index(path[-1]) :]
+
+
 def within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
@@ -100,3 +133,15 @@ def test_only_engines_import_openvino_and_lazily(file: Path) -> None:
 def test_engines_know_nothing_of_tornado(file: Path) -> None:
     if within(name_of(file), "ovapi.engine"):
         assert not {name.split(".")[0] for name in imports(tree_of(file))} & {"tornado"}
+
+
+@pytest.mark.parametrize("reading", [at_import, imports], ids=["at import", "within functions too"])
+def test_no_modules_import_each_other_in_a_circle(
+    reading: Callable[[ast.Module], Iterator[str]],
+) -> None:
+    assert cycle({name_of(file): set(reading(tree_of(file))) for file in MODULES}) is None
+
+
+def test_circles_are_found() -> None:
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"elsewhere"}}) is None
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) in (["b", "c", "b"], ["c", "b", "c"])

@@ -214,7 +214,7 @@ def test_a_crash_names_the_requests_that_it_met(tmp_path: Path) -> None:
             assert [*filter(None, lines)][-1] == "data: [DONE]"
         assert server.terminate() == 0
         logged = [json.loads(line) for line in server.log.splitlines()]
-    met = [line for line in logged if line["logger"] == "ovapi.engine.process.in_flight"]
+    met = [line for line in logged if line["logger"] == "ovapi.engine.generation.in_flight"]
     assert [line["request"] for line in met] == ["mine"]
     assert any(line["message"].endswith("exited: SIGKILL") for line in logged)
 

@@ -12,7 +12,7 @@ from ovapi.config.engine_options import AdapterConfig, SpeculationConfig
 from ovapi.config.settings import MODEL_FILE, ModelConfig
 from ovapi.config.sizes import size_in_bytes
 from ovapi.config.yaml_document import ConfigError, YamlDocument
-from ovapi.core import SamplingParams
+from ovapi.core import SamplingParams, stop_strings
 
 LAZY_KEEP_ALIVE = "5m"
 """How long a model that is loaded on demand stays unused, unless its entry says otherwise."""
@@ -131,5 +131,5 @@ def sampling_defaults(base: SamplingParams, given: Mapping[str, Any]) -> Samplin
     values = dict(given)
     stop = values.pop("stop", None)
     if stop is not None:
-        values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        values["stop"] = stop_strings(stop)
     return replace(base, **values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -23,8 +22,12 @@ MAX_BATCHED_TOKENS = 256
 
 @dataclass(frozen=True)
 class EngineSpec(EngineOptions):
-    """All that an engine process needs to know to serve one model."""
+    """All that an engine needs to know to serve one model.
 
+    `kind` names the engine; `ovapi.engine.factory.make_engine` sets it.
+    """
+
+    kind: str = "batching"
     compile_cache: Path | None = None
     log_level: str = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -101,18 +104,3 @@ class Engine(Protocol):
     async def close(self) -> None:
         """End everything in hand, free the model and its memory; return when it is gone."""
         ...
-
-
-def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> Engine:
-    """An engine of `kind` ("auto", "batching" or "simple") for `spec`, not started yet."""
-    if kind == "auto":
-        kind = "simple" if spec.device.upper().startswith("NPU") else "batching"
-    if kind == "batching":
-        from ovapi.engine.process.engine import ProcessEngine
-
-        return ProcessEngine(spec, post)
-    if kind == "simple":
-        from ovapi.engine.genai.simple import SimpleEngine
-
-        return SimpleEngine(spec, executor, post)
-    raise ValueError(f"unknown kind of engine {kind!r}")

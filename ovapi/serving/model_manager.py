@@ -12,7 +12,8 @@ from dataclasses import fields
 from ovapi import logs
 from ovapi.config.engine_options import EngineOptions
 from ovapi.config.settings import Config, ModelConfig
-from ovapi.engine.base import Engine, EngineSpec, EngineState, Post, make_engine
+from ovapi.engine.base import Engine, EngineSpec, EngineState, Post
+from ovapi.engine.factory import make_engine
 from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.lifecycle import START, ModelLifecycle

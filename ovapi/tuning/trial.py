@@ -22,9 +22,9 @@ from ovapi.core import (
     TokenPrompt,
 )
 from ovapi.engine.base import EngineInfo, EngineSpec
-from ovapi.engine.genai.batching import Batcher
+from ovapi.engine.genai.batching import BatchingPipeline
 from ovapi.engine.genai.device import settable_properties
-from ovapi.engine.load_error import LoadError, describe
+from ovapi.engine.load_error import describe
 from ovapi.engine.model_files import ModelFiles
 
 STREAMS = 8
@@ -79,10 +79,10 @@ class TrialResult:
 
 
 class _Measure:
-    """Runs requests on a batcher; every prompt is new to its prefix cache."""
+    """Runs requests on a pipeline; every prompt is new to its prefix cache."""
 
-    def __init__(self, batcher: Batcher, info: EngineInfo, seconds: float) -> None:
-        self._batcher = batcher
+    def __init__(self, pipeline: BatchingPipeline, info: EngineInfo, seconds: float) -> None:
+        self._pipeline = pipeline
         self._seconds = seconds
         self._context = min(info.context, info.cache_tokens or info.context)
         self._length = min(_PROMPT, self._context // 2)
@@ -120,7 +120,7 @@ class _Measure:
         while (passed := time.perf_counter() - start) < self._seconds / _SLICES or not tokens:
             got = self._step()
             tokens += sum(got.get(name, 0) for name in ids)
-            if not self._batcher.busy:
+            if not self._pipeline.busy:
                 break  # at the end of the context
         return tokens / max(passed, 1e-9)
 
@@ -144,7 +144,7 @@ class _Measure:
         """Greedy answers to the prompts, as token ids."""
         found = []
         for prompt in prompts:
-            ids = tuple(self._batcher.input_processor.encode(prompt))
+            ids = tuple(self._pipeline.input_processor.encode(prompt))
             found.append((ids, self._greedy([ids], _ANSWER)[0]))
         return tuple(found)
 
@@ -176,7 +176,7 @@ class _Measure:
     def _submit(self, ids: tuple[int, ...], tokens: int, ignore_eos: bool = True) -> str:
         name = str(next(self._numbers))
         sampling = SamplingParams(max_tokens=tokens, temperature=0, ignore_eos=ignore_eos)
-        self._batcher.submit(GenerateRequest(name, TokenPrompt(ids), sampling))
+        self._pipeline.submit(GenerateRequest(name, TokenPrompt(ids), sampling))
         return name
 
     def _step(self) -> dict[str, int]:
@@ -187,7 +187,7 @@ class _Measure:
         return got
 
     def _deltas(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        for name, event in self._batcher.step():
+        for name, event in self._pipeline.step():
             if isinstance(event, Delta):
                 yield name, event.token_ids
             elif isinstance(event, Accepted) or not hasattr(event, "error"):
@@ -197,27 +197,25 @@ class _Measure:
 
     def _stream_to_end(self, names: Sequence[str]) -> dict[str, list[int]]:
         got: dict[str, list[int]] = {name: [] for name in names}
-        while self._batcher.busy:
+        while self._pipeline.busy:
             for name, ids in self._deltas():
                 got[name] += ids
         return got
 
     def _cancel(self, names: Iterable[str]) -> None:
         for name in names:
-            self._batcher.cancel(name)
-        while self._batcher.busy:
-            self._batcher.step()
+            self._pipeline.cancel(name)
+        while self._pipeline.busy:
+            self._pipeline.step()
 
 
 def run(trial: Trial) -> TrialResult:
     """Load and measure; an engine that cannot is a result too."""
-    from ovapi.engine.genai.loader import load_batcher
+    from ovapi.engine.genai.loader import load_batching
 
     try:
-        batcher, info = load_batcher(trial.spec)
-        if not batcher.probe():
-            raise LoadError("the model loads but generates no token")
-        measure = _Measure(batcher, info, trial.seconds)
+        pipeline, info = load_batching(trial.spec)
+        measure = _Measure(pipeline, info, trial.seconds)
         answers = trial.answers or measure.answers(_questions(trial.spec))
         agreement = measure.agreement(answers)
         figures = measure.figures()

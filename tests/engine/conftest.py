@@ -23,9 +23,9 @@ SPECULATION = {"lookup": SpeculationConfig(), "draft": SpeculationConfig(draft=D
 
 
 def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
-    speculation_settings = SPECULATION.get(kind)
-    engine = "batching" if speculation_settings else kind
-    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=speculation_settings))
+    speculation = SPECULATION.get(kind)
+    engine = "batching" if speculation else kind
+    driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=speculation))
     yield driver
     io_loop.run_sync(driver.close)
 

@@ -208,9 +208,12 @@ async def test_an_empty_prompt_is_refused(driver: Driver) -> None:
         assert isinstance((await driver.ask(prompt)).error, InvalidRequest)
 
 
-async def test_min_tokens_above_max_tokens_is_refused(driver: Driver) -> None:
-    answer = await driver.ask(GREETING, min_tokens=5, max_tokens=4)
-    assert answer.error.param == "min_tokens"
+async def test_max_tokens_ends_what_min_tokens_keeps_going(driver: Driver) -> None:
+    """A dialect refuses this where a client says both; one may be the model's default."""
+    if not driver.looks_up:
+        answer = await driver.ask(GREETING, min_tokens=5, max_tokens=4)
+        assert len(answer.ids) == 4
+        assert answer.finished.reason == "length"
 
 
 async def test_echo_gives_the_prompt_first(driver: Driver) -> None:

@@ -17,8 +17,9 @@ from ovapi.core import (
     TokenPrompt,
 )
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.batching import Batcher, StepFailed
+from ovapi.engine.genai.batching import BatchingPipeline
 from ovapi.engine.genai.device import check_device
+from ovapi.engine.generation.pipeline import StepFailed
 from ovapi.engine.load_error import LoadError, describe
 from ovapi.errors import ModelLoading
 from tests.support.driver import DEMO, Driver
@@ -126,10 +127,10 @@ class Faulty:
 
 
 @pytest.fixture(scope="module")
-def batcher() -> Batcher:
-    from ovapi.engine.genai.loader import load_batcher
+def pipeline() -> BatchingPipeline:
+    from ovapi.engine.genai.loader import load_batching
 
-    return load_batcher(EngineSpec("demo", DEMO, max_running=2))[0]
+    return load_batching(EngineSpec("demo", DEMO, max_running=2))[0]
 
 
 def request(name: str, **parameters: Any) -> GenerateRequest:
@@ -137,74 +138,74 @@ def request(name: str, **parameters: Any) -> GenerateRequest:
     return GenerateRequest(name, TokenPrompt((1, 300, 301)), sampling)
 
 
-def finish(batcher: Batcher) -> dict[str, list[Event]]:
+def finish(pipeline: BatchingPipeline) -> dict[str, list[Event]]:
     """Step until nothing is in hand; the events by request."""
     events: dict[str, list[Event]] = {}
-    while batcher.busy:
-        for name, event in batcher.step():
+    while pipeline.busy:
+        for name, event in pipeline.step():
             events.setdefault(name, []).append(event)
     return events
 
 
 @pytest.mark.parametrize(("failures", "rebuilt"), [(1, 0), (2, 1)])
 def test_a_step_that_raises_leaves_a_working_pipeline(
-    batcher: Batcher, failures: int, rebuilt: int
+    pipeline: BatchingPipeline, failures: int, rebuilt: int
 ) -> None:
     """Mended if that is enough, else built again; its requests are out of it, those waiting too."""
-    good, repair, builds = batcher._pipeline, batcher._build, []
-    batcher._build = lambda: builds.append(1) or good
-    batcher._pipeline = Faulty(good, failures)
+    good, repair, builds = pipeline._pipeline.inner, pipeline._pipeline.build, []
+    pipeline._pipeline.build = lambda: builds.append(1) or good
+    pipeline._pipeline.inner = Faulty(good, failures)
     for name in "abc":  # two of them run, the third waits
-        batcher.submit(request(name))
+        pipeline.submit(request(name))
     with pytest.raises(StepFailed) as caught:
-        finish(batcher)
+        finish(pipeline)
     assert caught.value.ids == {"a", "b", "c"}
-    assert not batcher.busy
+    assert not pipeline.busy
     assert len(builds) == rebuilt
     for name in "abc":
-        batcher.submit(request(name))
-    events = finish(batcher)
+        pipeline.submit(request(name))
+    events = finish(pipeline)
     assert all(isinstance(events[name][-1], Finished) for name in "abc")
-    batcher._build, batcher._pipeline = repair, good
+    pipeline._pipeline.build, pipeline._pipeline.inner = repair, good
 
 
-def check_that_it_recovers(batcher: Batcher) -> None:
+def check_that_it_recovers(pipeline: BatchingPipeline) -> None:
     """Two live requests of one number leave a real pipeline unable to step."""
-    before = batcher._numbers
-    batcher._numbers = iter([7, 7, *range(10_000, 10_100)])  # type: ignore[assignment]
-    batcher.submit(request("a"))
-    batcher.submit(request("b"))
+    before = pipeline._pipeline._numbers
+    pipeline._pipeline._numbers = iter([7, 7, *range(10_000, 10_100)])  # type: ignore[assignment]
+    pipeline.submit(request("a"))
+    pipeline.submit(request("b"))
     with pytest.raises(StepFailed):
-        finish(batcher)
-    batcher.submit(request("c"))
-    assert isinstance(finish(batcher)["c"][-1], Finished)
-    batcher._numbers = before
+        finish(pipeline)
+    pipeline.submit(request("c"))
+    assert isinstance(finish(pipeline)["c"][-1], Finished)
+    pipeline._pipeline._numbers = before
 
 
-def test_a_broken_pipeline_recovers(batcher: Batcher) -> None:
-    check_that_it_recovers(batcher)
+def test_a_broken_pipeline_recovers(pipeline: BatchingPipeline) -> None:
+    check_that_it_recovers(pipeline)
 
 
-def test_beyond_repair_the_process_ends(batcher: Batcher) -> None:
+def test_beyond_repair_the_process_ends(pipeline: BatchingPipeline) -> None:
     def build() -> Any:
         raise RuntimeError("no memory")
 
-    good, repair = batcher._pipeline, batcher._build
-    batcher._build, batcher._pipeline = build, Faulty(good, 99)
-    batcher.submit(request("a"))
+    good, repair = pipeline._pipeline.inner, pipeline._pipeline.build
+    pipeline._pipeline.build, pipeline._pipeline.inner = build, Faulty(good, 99)
+    pipeline.submit(request("a"))
     with pytest.raises(RuntimeError, match="no memory"):
-        finish(batcher)
-    batcher._build, batcher._pipeline = repair, good
-    batcher._events.clear()
+        finish(pipeline)
+    pipeline._pipeline.build, pipeline._pipeline.inner = repair, good
+    pipeline._events.clear()
 
 
-def test_cancelling_frees_the_cache(batcher: Batcher) -> None:
-    batcher.submit(request("a", max_tokens=1000, ignore_eos=True))
-    while not any(isinstance(event, Delta) for _, event in batcher.step()):
+def test_cancelling_frees_the_cache(pipeline: BatchingPipeline) -> None:
+    pipeline.submit(request("a", max_tokens=1000, ignore_eos=True))
+    while not any(isinstance(event, Delta) for _, event in pipeline.step()):
         pass
-    assert batcher.stats.running == 1
-    batcher.cancel("a")
-    assert batcher.stats.running == 0
-    finish(batcher)
-    assert batcher.stats.cache_usage == 0
-    assert not batcher._pipeline.has_non_finished_requests()
+    assert pipeline.stats.running == 1
+    pipeline.cancel("a")
+    assert pipeline.stats.running == 0
+    finish(pipeline)
+    assert pipeline.stats.cache_usage == 0
+    assert not pipeline._pipeline.inner.has_non_finished_requests()

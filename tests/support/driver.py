@@ -22,7 +22,8 @@ from ovapi.core import (
     Prompt,
     SamplingParams,
 )
-from ovapi.engine.base import Engine, EngineSpec, make_engine
+from ovapi.engine.base import Engine, EngineSpec
+from ovapi.engine.factory import make_engine
 from ovapi.errors import ApiError
 
 DEMO = Path(__file__).resolve().parents[2] / "models" / "ovapi-demo"
@@ -129,6 +130,14 @@ class Driver:
         driver.engine.start()
         await driver.settled()
         return driver
+
+    @property
+    def pid(self) -> int:
+        """Of the engine's present process."""
+        info = self.engine.state.info
+        assert info is not None
+        assert info.pid is not None
+        return info.pid
 
     async def settled(self) -> str:
         """Wait until the engine is not loading any more."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ovapi.core import SamplingParams
+from ovapi.core import SamplingParams, stop_strings
 
 SAME_NAME = ("temperature", "top_p", "min_p", "presence_penalty", "frequency_penalty")
 
@@ -26,8 +26,7 @@ def sampling(body: Mapping[str, Any], defaults: SamplingParams) -> SamplingParam
     if "seed" in given:
         values["seed"] = given["seed"] if given["seed"] >= 0 else None
     if "stop" in given:
-        stop = given["stop"]
-        values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        values["stop"] = stop_strings(given["stop"])
     if "num_predict" in given:
         values["max_tokens"] = given["num_predict"] if given["num_predict"] > 0 else None
     return replace(defaults, **values, logprobs=bool(body.get("logprobs")))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ovapi.core import BeamSearch, SamplingParams
+from ovapi.core import BeamSearch, SamplingParams, stop_strings
 from ovapi.http.error_responses import refuse
 
 DEFAULT_BEAMS = 4
@@ -54,8 +54,7 @@ def sampling(body: Mapping[str, Any], defaults: SamplingParams) -> SamplingParam
     if "top_k" in given:
         values["top_k"] = max(given["top_k"], 0)
     if "stop" in given:
-        stop = given["stop"]
-        values["stop"] = (stop,) if isinstance(stop, str) else tuple(stop)
+        values["stop"] = stop_strings(given["stop"])
     if "stop_token_ids" in given:
         values["stop_token_ids"] = tuple(given["stop_token_ids"])
     if "include_stop_str_in_output" in given:

@@ -8,62 +8,24 @@ between, steps without a prompt let the others catch up.
 
 from __future__ import annotations
 
-import statistics
-from collections import deque
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from ovapi.core import Event, Started
+from ovapi.engine.base import EngineSpec
+from ovapi.engine.genai.pipeline import Pipeline
+from ovapi.engine.genai.prefill_throttle import PrefillThrottle
 from ovapi.engine.text.input_processor import PreparedRequest
 
 _BLOCK = 32  # tokens; the prefix cache keeps whole blocks
-_CHEAP = 1.5
-_REMEMBERED = 15  # steps: the median of them is what one takes
 _GROWTH = 4
 
 
-class PrefillThrottle:
-    """Whether the next piece may enter: the steps since the one before have to average at most
-    `most` times a step without a prompt."""
-
-    def __init__(self, most: float) -> None:
-        self._most = most
-        self._decodes: deque[float] = deque(maxlen=_REMEMBERED)
-        self._seconds = 0.0
-        self._steps = 0
-
-    @property
-    def ready(self) -> bool:
-        if not self._decodes:
-            return False  # what a step takes is not known yet
-        return self._seconds <= self._most * self._decode * self._steps
-
-    @property
-    def _decode(self) -> float:
-        return statistics.median(self._decodes)
-
-    def decoded(self, seconds: float) -> None:
-        """A step without a prompt has ended."""
-        self._decodes.append(seconds)
-        self._seconds += seconds
-        self._steps += 1
-
-    def begin(self) -> None:
-        """A piece enters with the next step."""
-        self._seconds, self._steps = 0.0, 0
-
-    def prefilled(self, seconds: float) -> None:
-        """A step with a prompt has ended."""
-        self._seconds += seconds
-        self._steps += 1
-
-    def is_cheap(self, seconds: float) -> bool:
-        """Whether a step with a prompt took hardly longer than one without."""
-        return bool(self._decodes) and seconds < _CHEAP * self._decode
-
-
 @dataclass(slots=True)
-class ChunkedPrefill:
-    """`handle` is that of the piece in the pipeline; `done` tokens are in the cache."""
+class Prefill:
+    """One prompt on its way: `done` tokens of it are in the cache, `handle` is that of the piece
+    in the pipeline, `chunk` the tokens of a step."""
 
     prepared: PreparedRequest
     chunk: int
@@ -93,3 +55,94 @@ class ChunkedPrefill:
         self.done = self.end
         self.piece = self.piece * _GROWTH if cheap else 0
         self.handle = None
+
+
+class Batch(Protocol):
+    """Those beside whom a prompt enters."""
+
+    def add(self, prepared: PreparedRequest, started: bool = False) -> None:
+        """Take the prompt into the pipeline whole."""
+        ...
+
+    def tell(self, request_id: str, event: Event) -> None: ...
+
+
+class ChunkedPrefill:
+    """One prompt at a time; `bool` tells whether there is one."""
+
+    def __init__(self, pipeline: Pipeline, batch: Batch, spec: EngineSpec) -> None:
+        self.throttle = PrefillThrottle(spec.max_slowdown)
+        self._pipeline = pipeline
+        self._batch = batch
+        self._chunk = spec.batched_tokens
+        self._prefill: Prefill | None = None
+
+    def __bool__(self) -> bool:
+        return self._prefill is not None
+
+    @property
+    def request_id(self) -> str | None:
+        return self._prefill.prepared.request.id if self._prefill is not None else None
+
+    @property
+    def has_piece(self) -> bool:
+        """A piece of the prompt is in the pipeline."""
+        return self._prefill is not None and self._prefill.handle is not None
+
+    def is_long(self, prepared: PreparedRequest) -> bool:
+        """Whether it would hold up others; log-probabilities of a prompt take it in one piece."""
+        tokens = len(prepared.ids) + len(prepared.given)
+        return prepared.width == 1 and not prepared.echoes_logprobs and tokens > self._chunk
+
+    def begin(self, prepared: PreparedRequest) -> None:
+        assert self._prefill is None
+        self._prefill = Prefill(prepared, self._chunk)
+
+    def cancel(self) -> None:
+        """Forget the prompt, if there is one."""
+        if self._prefill is not None and self._prefill.handle is not None:
+            self._pipeline.cancel(self._prefill.handle)
+        self._prefill = None
+
+    def before_step(self, decoding: int) -> None:
+        """Give the pipeline the next piece, if it is time for it; the whole if nobody decodes."""
+        prefill = self._prefill
+        if prefill is None or prefill.handle is not None:
+            return
+        piece = None
+        if decoding:
+            if not self.throttle.ready:
+                return
+            piece = prefill.next_piece(decoding)
+        self.throttle.begin()
+        if piece is None:
+            self._prefill = None
+            self._batch.add(prefill.prepared, prefill.started)
+        else:
+            prefill.handle = self._pipeline.add_single(piece)
+
+    def after_step(self, began: float, decoding: int, running: int) -> None:
+        """Note what the step was for, and how long it took.
+
+        It began at `began` in time.monotonic(); of `running` requests, `decoding` have a token.
+        """
+        seconds = time.monotonic() - began
+        if self._prefill is not None and self._prefill.handle is not None:
+            self._collect(self._prefill, began, seconds)
+        elif decoding and decoding == running:
+            self.throttle.decoded(seconds)
+        elif decoding:
+            self.throttle.prefilled(seconds)
+
+    def _collect(self, prefill: Prefill, began: float, seconds: float) -> None:
+        self.throttle.prefilled(seconds)
+        if not prefill.started:
+            self._batch.tell(prefill.prepared.request.id, Started(began))
+            prefill.started = True
+        if prefill.handle.can_read():
+            prefill.handle.read()
+            prefill.entered(self.throttle.is_cheap(seconds))
+        elif not self._pipeline.runs(prefill.handle):
+            # the cache is full: the whole prompt must fare as any other does
+            self._prefill = None
+            self._batch.add(prefill.prepared, started=True)

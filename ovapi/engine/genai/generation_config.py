@@ -6,55 +6,18 @@ import secrets
 from typing import Any
 
 from ovapi.core import BeamSearch, SamplingParams
-from ovapi.errors import InvalidRequest, UnsupportedParameter
 
 _GREEDY_BELOW = 1e-5
 _SMALLEST = 1e-6
 _SEEDS = 2**64
 
-_BEAM_REFUSES = {
-    "repetition_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-}
-
-
-def check(params: SamplingParams) -> None:
-    """Refuse what no pipeline can do. Raises InvalidRequest or UnsupportedParameter."""
-    if params.max_tokens is not None and params.min_tokens > params.max_tokens:
-        raise InvalidRequest(
-            f"'min_tokens' ({params.min_tokens}) is greater than 'max_tokens' "
-            f"({params.max_tokens}).",
-            param="min_tokens",
-        )
-    if params.beams is not None:
-        _check_beams(params, params.beams)
-
-
-def _check_beams(params: SamplingParams, beams: BeamSearch) -> None:
-    for name, neutral in _BEAM_REFUSES.items():
-        if getattr(params, name) != neutral:
-            raise UnsupportedParameter(
-                f"'{name}' has no effect in beam search: leave it at {neutral}.", param=name
-            )
-    if beams.results > beams.width:
-        raise InvalidRequest("'n' is greater than 'best_of'.", param="n")
-    if beams.width % beams.groups:
-        raise InvalidRequest(
-            f"'num_beam_groups' ({beams.groups}) must divide the beam width ({beams.width}).",
-            param="num_beam_groups",
-        )
-    if beams.groups > 1 and beams.diversity_penalty == 0:
-        raise InvalidRequest(
-            "'num_beam_groups' above 1 requires a 'diversity_penalty' above 0.",
-            param="diversity_penalty",
-        )
-
 
 def make_config(
     genai: Any, params: SamplingParams, eos_ids: frozenset[int], limit: int, echo: bool = False
 ) -> Any:
-    """The GenerationConfig of one request, validated. `genai` is the openvino_genai module.
+    """The GenerationConfig of one request. `genai` is the openvino_genai module.
+
+    Raises what `validate` does: whoever made `params` has seen to it that they fit together.
 
     Stop strings are not in it: they are matched on the text, by `OutputProcessor`.
     """

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ovapi.engine.base import EngineInfo, EngineSpec
-from ovapi.engine.genai.batching import Batcher
+from ovapi.engine.genai.batching import BatchingPipeline
 from ovapi.engine.genai.device import bound_kernel_caches, check_device, properties
 from ovapi.engine.genai.lora import pipeline_adapter
 from ovapi.engine.genai.speculation import pipeline_settings, read_draft
@@ -23,8 +23,8 @@ from ovapi.engine.text.prompt import PromptEncoder
 log = logging.getLogger(__name__)
 
 
-def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
-    """A continuous batching pipeline. Raises LoadError, or whatever OpenVINO raises."""
+def load_batching(spec: EngineSpec) -> tuple[BatchingPipeline, EngineInfo]:
+    """A pipeline that has given a token. Raises LoadError, or whatever OpenVINO raises."""
     import openvino_genai as genai
 
     bound_kernel_caches()
@@ -45,9 +45,11 @@ def load_batcher(spec: EngineSpec) -> tuple[Batcher, EngineInfo]:
     context = min(files.context, draft.context) if draft else files.context
     input_processor = make_input_processor(genai.Tokenizer(spec.path), files, size.tokens)
     input_processor = replace(input_processor, context=context, speculation=spec.speculation)
-    batcher = Batcher(genai, build, input_processor, spec)
+    pipeline = BatchingPipeline(genai, build, input_processor, spec)
+    if not pipeline.probe():
+        raise LoadError("the model loads but generates no token")
     _log_loaded(spec, started, f"cache of {size.size_bytes >> 20} MiB, {size.tokens} tokens")
-    return batcher, EngineInfo(
+    return pipeline, EngineInfo(
         context=context,
         cache_tokens=size.tokens,
         cache_bytes=size.size_bytes,

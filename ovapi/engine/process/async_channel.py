@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from ovapi.engine.process.blocking_channel import READ_BYTES, MessageBuffer, frame
-from ovapi.engine.process.messages import Command, Report
 
 
 class AsyncChannel:
     """Belongs to the event loop's thread, and is open from the start."""
 
     def __init__(
-        self, end: socket.socket, receive: Callable[[Report], None], ended: Callable[[], None]
+        self, end: socket.socket, receive: Callable[[Any], None], ended: Callable[[], None]
     ) -> None:
         """`receive` is called with each report, and `ended` once, when no more will come.
 
@@ -33,7 +33,7 @@ class AsyncChannel:
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
 
-    def send(self, command: Command) -> None:
+    def send(self, command: object) -> None:
         """What the kernel does not take at once, as the process is in a long step, waits here.
 
         A command to a dead process is lost, as its answer would be.

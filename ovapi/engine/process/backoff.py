@@ -1,7 +1,7 @@
 """Backoff: how long to wait before the next engine process, by what the ones before were good for.
 
 - One that had served, however briefly, is replaced at once: what killed it came from outside, or
-  from a request, and the roster ends a request that kills one process after another.
+  from a request, and its owner ends a request that kills one process after another.
 - Those that die before any work are replaced ever more slowly.
 - One that says that it cannot load its model will hardly do better soon.
 """
@@ -11,20 +11,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ovapi.core import Delta
-from ovapi.engine.process.messages import LoadFailed, Report, StepReport
-
 _FIRST = 0.1
 _MAX_DELAY = 30.0
 _LOAD_RETRY = 300.0
 _HEALTHY_SECONDS = 60.0
 # A request may kill each process that gives it one more token: that alone is not work.
-_WORK_TOKENS = 16
+_WORK = 16
 
 
 class Backoff:
-    """Of one supervisor's processes. `saw` may be another thread's, between `born` and `died`. All
-    times are in seconds."""
+    """Of one supervisor's processes. `worked` and `cannot_load` may be another thread's, between
+    `born` and `died`. All times are in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,23 +31,27 @@ class Backoff:
     def born(self) -> None:
         """A process is about to be started."""
         self._born = self._clock()
-        self._tokens = 0
+        self._work = 0
         self._loads = True
 
-    def saw(self, report: Report) -> None:
-        """The process has sent this."""
-        match report:
-            case StepReport(events) if self._tokens < _WORK_TOKENS:
-                deltas = (event for _, event in events if isinstance(event, Delta))
-                self._tokens += sum(len(delta.token_ids) for delta in deltas)
-            case LoadFailed():
-                self._loads = False
+    @property
+    def proven(self) -> bool:
+        """The process has done real work."""
+        return self._work >= _WORK
+
+    def worked(self, units: int) -> None:
+        """The process has done so much more; a token is a unit."""
+        self._work += units
+
+    def cannot_load(self) -> None:
+        """The process has said that it cannot load its model."""
+        self._loads = False
 
     def died(self) -> float:
         """The process has gone; how long to wait before the next."""
         if not self._loads:
             return _LOAD_RETRY
-        if self._tokens >= _WORK_TOKENS or self._clock() - self._born > _HEALTHY_SECONDS:
+        if self.proven or self._clock() - self._born > _HEALTHY_SECONDS:
             self._delay = _FIRST
         delay = self._delay
         self._delay = min(2 * delay, _MAX_DELAY)

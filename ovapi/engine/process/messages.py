@@ -1,18 +1,14 @@
-"""What goes over the pipe between the server process and an engine process.
+"""What supervision itself says over the pipe between the server process and a child.
 
-Both ends are the same release of the same program, on one machine and one user: messages are
-pickled dataclasses.
+Whatever else goes over it belongs to the workload, and passes through unread. Both ends are the
+same release of the same program, on one machine and one user: messages are pickled dataclasses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from ovapi.core import Delta, Event, GenerateRequest, Prompt
-from ovapi.engine.base import EngineInfo, EngineSpec, EngineStats
-from ovapi.errors import ApiError
+from ovapi.engine.base import EngineInfo, EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,97 +19,24 @@ class LoadModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Submit:
-    """`given` are tokens that the request has got from an engine that is no more."""
-
-    request: GenerateRequest
-    given: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tokenize:
-    """Answered by an Answer of the same number, with a tuple of ids.
-
-    `subject` is what log lines are about meanwhile.
-    """
-
-    number: int
-    subject: Mapping[str, str]
-    prompt: Prompt
-    add_special_tokens: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Detokenize:
-    """Answered by an Answer of the same number, with a text."""
-
-    number: int
-    subject: Mapping[str, str]
-    ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Stop:
     """The last command: exit."""
 
 
-Command = LoadModel | Submit | Cancel | Tokenize | Detokenize | Stop
-
-
 @dataclass(frozen=True, slots=True)
 class Ready:
+    """The first report."""
+
     info: EngineInfo
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
+    """The only report of a child that cannot load its model: it exits."""
+
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class StepReport:
-    """All events since the last one, as (request id, event), in order."""
-
-    events: tuple[tuple[str, Event], ...]
-    stats: EngineStats
-
-    def __reduce__(self) -> tuple[Callable[..., StepReport], tuple[object, ...]]:
-        """Every step has one and every token is in one: plain values cross at half the cost."""
-        stats = self.stats
-        events = [(request_id, *_flat(event)) for request_id, event in self.events]
-        return _stepped, (events, stats.running, stats.waiting, stats.cache_usage)
-
-
-def _flat(event: Event) -> tuple[Any, ...]:
-    if isinstance(event, Delta):
-        return (event.text, event.token_ids, event.logprobs, event.index)
-    return (event,)
-
-
-def _stepped(events: list[tuple[Any, ...]], *stats: Any) -> StepReport:
-    whole = [(one[0], one[1] if len(one) == 2 else Delta(*one[1:])) for one in events]
-    return StepReport(tuple(whole), EngineStats(*stats))
-
-
-@dataclass(frozen=True, slots=True)
-class RequestsLost:
-    """A step has failed: the engine works again, but has none of the requests `ids` any more.
-
-    A Submit that crosses this message on its way is not among them, and is obeyed after it.
-    """
-
-    ids: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    number: int
-    result: tuple[int, ...] | str | ApiError
-
-
-Report = Ready | LoadFailed | StepReport | RequestsLost | Reply
+class Alive:
+    """A sign of life of a child that is at work and has nothing to report."""

@@ -13,7 +13,6 @@ from ovapi.core import (
     TextPrompt,
     TokenPrompt,
 )
-from ovapi.engine.genai import generation_config as sampling
 from ovapi.engine.genai import speculation
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.output_processor import OutputProcessor
@@ -72,7 +71,6 @@ class InputProcessor:
 
     def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> PreparedRequest:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
-        sampling.check(request.sampling)
         speculation.check(request.sampling, self.speculation)
         self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
         ids = self._prompt_ids(request)

@@ -1,4 +1,4 @@
-"""Generation: one choice in the making, from token ids to events. Both engines use it."""
+"""OutputProcessor: one choice in the making, from token ids to events. Every engine uses it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from ovapi.core import Delta, Event, Finished, FinishReason, SamplingParams, TokenLogprob, Usage
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.stop_matcher import StopMatcher
-
-_MIN_LOGPROB = -9999.0  # minus infinity is no JSON
 
 
 class OutputProcessor:
@@ -98,8 +96,6 @@ class OutputProcessor:
 
     def _logprob(self, token: int, logprob: float | None) -> TokenLogprob:
         piece = self._table.piece(token)
-        if logprob is not None:
-            logprob = max(logprob, _MIN_LOGPROB)
         return TokenLogprob(piece.decode("utf-8", "replace"), logprob, piece)
 
     def _finished(self, reason: FinishReason, stop: str | int | None) -> Finished:

@@ -10,15 +10,10 @@ import sys
 from pathlib import Path
 
 import psutil
-import pytest
 
 from ovapi.core import BeamSearch, Started, TextPrompt, TokenPrompt
 from ovapi.engine.base import EngineSpec
-from ovapi.errors import (
-    ContextLengthExceeded,
-    InvalidRequest,
-    UnsupportedParameter,
-)
+from ovapi.errors import ContextLengthExceeded
 from tests.support.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
 from tests.support.prompts import GREETING, LASTING, LONG, SURE
 
@@ -124,27 +119,6 @@ async def test_diverse_beams_and_ngrams(batching: Driver) -> None:
     assert len({answer.text_of(index) for index in range(4)}) == 4
 
 
-@pytest.mark.parametrize(
-    ("beams", "parameters", "param"),
-    [
-        (BeamSearch(2), {"repetition_penalty": 1.5}, "repetition_penalty"),
-        (BeamSearch(2), {"presence_penalty": 1.0}, "presence_penalty"),
-        (BeamSearch(2), {"frequency_penalty": 1.0}, "frequency_penalty"),
-        (BeamSearch(2, results=3), {}, "n"),
-        (BeamSearch(4, groups=3), {}, "num_beam_groups"),
-        (BeamSearch(4, groups=2), {}, "diversity_penalty"),
-    ],
-)
-async def test_impossible_beams_are_refused(
-    batching: Driver, beams: BeamSearch, parameters: dict[str, float], param: str
-) -> None:
-    answer = await batching.ask(GREETING, beams=beams, **parameters)
-    assert isinstance(answer.error, InvalidRequest)
-    assert answer.error.param == param
-    if parameters:
-        assert isinstance(answer.error, UnsupportedParameter)
-
-
 def test_openvino_stays_in_the_child() -> None:
     """In a fresh interpreter, since other tests import it here."""
     code = (
@@ -165,8 +139,7 @@ def test_openvino_stays_in_the_child() -> None:
 
 
 def engine_processes_of(driver: Driver) -> list[psutil.Process]:
-    child = driver.engine._child  # type: ignore[attr-defined]
-    return [process for process in engine_processes() if process.pid == child.pid]
+    return [process for process in engine_processes() if process.pid == driver.pid]
 
 
 async def test_close_leaves_no_child_and_ends_requests() -> None:
@@ -200,7 +173,7 @@ def test_the_child_dies_with_a_killed_parent() -> None:
         "async def main():\n"
         "    driver = await Driver.started('batching')\n"
         "    driver.submit('Count to 100.', ignore_eos=True, max_tokens=3000)\n"
-        "    print(driver.engine._child.pid, flush=True)\n"
+        "    print(driver.pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
         "asyncio.run(main())\n"
     )

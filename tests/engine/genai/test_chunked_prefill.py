@@ -19,9 +19,11 @@ from ovapi.core import (
     TokenPrompt,
 )
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.batching import Batcher, Tagged
-from ovapi.engine.genai.chunked_prefill import ChunkedPrefill, PrefillThrottle
-from ovapi.engine.genai.loader import load_batcher
+from ovapi.engine.genai.batching import BatchingPipeline
+from ovapi.engine.genai.chunked_prefill import Prefill
+from ovapi.engine.genai.loader import load_batching
+from ovapi.engine.genai.prefill_throttle import PrefillThrottle
+from ovapi.engine.generation.pipeline import RequestEvent
 from ovapi.engine.text.input_processor import PreparedRequest
 from tests.support.driver import DEMO
 
@@ -50,46 +52,48 @@ class EverySecond(PrefillThrottle):
         return False
 
 
-def batcher(**spec: object) -> Batcher:
-    made, _ = load_batcher(EngineSpec("demo", DEMO, **spec))  # type: ignore[arg-type]
-    made._throttle = EverySecond()
+def load(**spec: object) -> BatchingPipeline:
+    made, _ = load_batching(EngineSpec("demo", DEMO, **spec))  # type: ignore[arg-type]
+    made._prefill.throttle = EverySecond()
     return made
 
 
-def submit(batcher: Batcher, name: str, prompt: Prompt, tokens: int, **sampling: object) -> None:
+def submit(
+    pipeline: BatchingPipeline, name: str, prompt: Prompt, tokens: int, **sampling: object
+) -> None:
     params = SamplingParams(max_tokens=tokens, temperature=0, **sampling)  # type: ignore[arg-type]
-    batcher.submit(GenerateRequest(name, prompt, params))
+    pipeline.submit(GenerateRequest(name, prompt, params))
 
 
-def finish(batcher: Batcher) -> dict[str, str]:
+def finish(pipeline: BatchingPipeline) -> dict[str, str]:
     """Run to the end; the texts."""
     texts: dict[str, str] = {}
-    while batcher.busy:
-        take(batcher.step(), texts)
+    while pipeline.busy:
+        take(pipeline.step(), texts)
     return texts
 
 
-def take(events: list[Tagged], texts: dict[str, str]) -> None:
+def take(events: list[RequestEvent], texts: dict[str, str]) -> None:
     for name, event in events:
         if isinstance(event, Delta):
             texts[name] = texts.get(name, "") + event.text
 
 
-def steps_to_first(batcher: Batcher, name: str) -> int:
+def steps_to_first(pipeline: BatchingPipeline, name: str) -> int:
     steps = 0
     while True:
         steps += 1
-        if any(got == name and isinstance(event, Delta) for got, event in batcher.step()):
+        if any(got == name and isinstance(event, Delta) for got, event in pipeline.step()):
             return steps
 
 
-def running(batcher: Batcher) -> None:
-    submit(batcher, "runs", COUNT, 400, ignore_eos=True)
-    steps_to_first(batcher, "runs")
+def running(pipeline: BatchingPipeline) -> None:
+    submit(pipeline, "runs", COUNT, 400, ignore_eos=True)
+    steps_to_first(pipeline, "runs")
 
 
 def test_a_second_turn_finds_the_first_in_the_cache() -> None:
-    made = batcher()
+    made = load()
     submit(made, "first", ChatPrompt((HISTORY,)), 8)
     first = steps_to_first(made, "first")
     finish(made)
@@ -100,15 +104,13 @@ def test_a_second_turn_finds_the_first_in_the_cache() -> None:
     assert first > 7
 
 
-@pytest.mark.parametrize("guessing", [None, SpeculationConfig()], ids=["plain", "lookup"])
-def test_the_answer_to_a_long_prompt_is_the_same(
-    speculation_settings: SpeculationConfig | None,
-) -> None:
+@pytest.mark.parametrize("speculation", [None, SpeculationConfig()], ids=["plain", "lookup"])
+def test_the_answer_to_a_long_prompt_is_the_same(speculation: SpeculationConfig | None) -> None:
     question = Message("user", f"Repeat: {'the old bridge and the red house ' * 40}")
-    alone = batcher(speculation=speculation_settings)
+    alone = load(speculation=speculation)
     submit(alone, "long", ChatPrompt((question,)), 40)
     expected = finish(alone)["long"]
-    made = batcher(max_batched_tokens=64, speculation=speculation_settings)
+    made = load(max_batched_tokens=64, speculation=speculation)
     running(made)
     submit(made, "long", ChatPrompt((question,)), 40)
     submit(made, "short", ChatPrompt((Message("user", "Hello!"),)), 40)
@@ -119,7 +121,7 @@ def test_the_answer_to_a_long_prompt_is_the_same(
 
 
 def test_what_the_cache_has_enters_in_fewer_pieces() -> None:
-    prefill = ChunkedPrefill(PreparedRequest(None, list(range(10_000)), 1, ""), 256)  # type: ignore[arg-type]
+    prefill = Prefill(PreparedRequest(None, list(range(10_000)), 1, ""), 256)  # type: ignore[arg-type]
     ends = []
     for cheap in (True, True, False, False):
         prefill.next_piece(8)
@@ -129,7 +131,7 @@ def test_what_the_cache_has_enters_in_fewer_pieces() -> None:
 
 
 def test_running_streams_get_steps_of_their_own_while_a_long_prompt_enters() -> None:
-    made = batcher(max_batched_tokens=64)
+    made = load(max_batched_tokens=64)
     running(made)
     tokens = 1000
     prompt = TokenPrompt(tuple(Random(1).randrange(700) for _ in range(tokens)))
@@ -139,7 +141,7 @@ def test_running_streams_get_steps_of_their_own_while_a_long_prompt_enters() -> 
 
 
 def test_short_prompts_overtake_and_long_ones_keep_their_order() -> None:
-    made = batcher(max_batched_tokens=64)
+    made = load(max_batched_tokens=64)
     running(made)
     for seed, name in enumerate(("one", "two")):
         ids = tuple(Random(seed).randrange(700) for _ in range(600))
@@ -152,7 +154,7 @@ def test_short_prompts_overtake_and_long_ones_keep_their_order() -> None:
 
 
 def test_a_prompt_that_enters_can_be_cancelled() -> None:
-    made = batcher(max_batched_tokens=64)
+    made = load(max_batched_tokens=64)
     running(made)
     submit(made, "long", TokenPrompt(tuple(Random(1).randrange(700) for _ in range(1000))), 1)
     for _ in range(5):
@@ -166,7 +168,7 @@ def test_a_prompt_that_enters_can_be_cancelled() -> None:
 
 
 def test_it_enters_at_once_when_the_others_have_ended() -> None:
-    made = batcher(max_batched_tokens=64)
+    made = load(max_batched_tokens=64)
     running(made)
     submit(made, "long", TokenPrompt(tuple(Random(1).randrange(700) for _ in range(1000))), 4)
     for _ in range(5):
@@ -176,12 +178,12 @@ def test_it_enters_at_once_when_the_others_have_ended() -> None:
 
 
 def test_log_probabilities_of_a_long_prompt_are_whole() -> None:
-    made = batcher(max_batched_tokens=64)
+    made = load(max_batched_tokens=64)
     running(made)
     prompt = TokenPrompt(tuple(Random(3).randrange(700) for _ in range(300)))
     params = SamplingParams(max_tokens=1, temperature=0, logprobs=True)
     made.submit(GenerateRequest("echo", prompt, params, echo=True))
-    events: list[Tagged] = []
+    events: list[RequestEvent] = []
     while not any(name == "echo" and isinstance(event, Finished) for name, event in events):
         events += made.step()
     echoed = next(event for name, event in events if name == "echo" and isinstance(event, Delta))

@@ -11,7 +11,7 @@ import pytest
 from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import BeamSearch, Delta, GenerateRequest, SamplingParams
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.loader import load_batcher
+from ovapi.engine.genai.loader import load_batching
 from tests.engine.conftest import SPECULATION
 from tests.engine.process.test_supervision import process_of
 from tests.engine.test_failures import check_that_it_recovers, failed
@@ -19,14 +19,14 @@ from tests.support.driver import DEMO, Driver, chat
 from tests.support.prompts import LONG, SURE, UNSURE
 
 COPY = "Repeat: the red house stands near the old bridge"
-KINDS = pytest.mark.parametrize("guessing", SPECULATION.values(), ids=SPECULATION)
+KINDS = pytest.mark.parametrize("speculation", SPECULATION.values(), ids=SPECULATION)
 
 
 @KINDS
 async def test_the_answers_are_the_same_in_fewer_steps(
-    batching: Driver, speculation_settings: SpeculationConfig
+    batching: Driver, speculation: SpeculationConfig
 ) -> None:
-    driver = await Driver.started("batching", speculation=speculation_settings)
+    driver = await Driver.started("batching", speculation=speculation)
     try:
         for text in (*SURE, COPY):
             assert (await driver.ask(text)).text == (await batching.ask(text)).text
@@ -40,23 +40,23 @@ async def test_the_answers_are_the_same_in_fewer_steps(
 
 
 @KINDS
-def test_samples_break_no_step(speculation_settings: SpeculationConfig) -> None:
-    batcher, _ = load_batcher(EngineSpec("demo", DEMO, speculation=speculation_settings))
+def test_samples_break_no_step(speculation: SpeculationConfig) -> None:
+    pipeline, _ = load_batching(EngineSpec("demo", DEMO, speculation=speculation))
     for seed in range(12):
         sampling = SamplingParams(max_tokens=40, temperature=2.0, seed=seed, ignore_eos=True)
-        batcher.submit(GenerateRequest(f"t-{seed}", chat(UNSURE), sampling))
+        pipeline.submit(GenerateRequest(f"t-{seed}", chat(UNSURE), sampling))
     tokens = 0
-    while batcher.busy:  # a broken step raises
-        events = [event for _, event in batcher.step()]
+    while pipeline.busy:  # a broken step raises
+        events = [event for _, event in pipeline.step()]
         tokens += sum(len(event.token_ids) for event in events if isinstance(event, Delta))
     assert tokens == 12 * 40
 
 
 @KINDS
 async def test_a_stream_goes_on_where_a_killed_engine_left_it(
-    speculation_settings: SpeculationConfig,
+    speculation: SpeculationConfig,
 ) -> None:
-    driver = await Driver.started("batching", speculation=speculation_settings)
+    driver = await Driver.started("batching", speculation=speculation)
     try:
         whole = await driver.ask(LONG)
         broken = await driver.submit(LONG).first_text()
@@ -68,8 +68,8 @@ async def test_a_stream_goes_on_where_a_killed_engine_left_it(
 
 
 @KINDS
-async def test_beams_are_refused(speculation_settings: SpeculationConfig) -> None:
-    driver = await Driver.started("batching", speculation=speculation_settings)
+async def test_beams_are_refused(speculation: SpeculationConfig) -> None:
+    driver = await Driver.started("batching", speculation=speculation)
     try:
         refused = await driver.submit("Hello!", beams=BeamSearch(2)).end()
         assert refused.error.param == "use_beam_search"
@@ -79,10 +79,8 @@ async def test_beams_are_refused(speculation_settings: SpeculationConfig) -> Non
 
 
 @KINDS
-def test_a_broken_pipeline_recovers(speculation_settings: SpeculationConfig) -> None:
-    check_that_it_recovers(
-        load_batcher(EngineSpec("demo", DEMO, speculation=speculation_settings))[0]
-    )
+def test_a_broken_pipeline_recovers(speculation: SpeculationConfig) -> None:
+    check_that_it_recovers(load_batching(EngineSpec("demo", DEMO, speculation=speculation))[0])
 
 
 async def test_a_draft_model_that_does_not_fit(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import socket
 import pytest
 
 from ovapi.core import TextPrompt
+from ovapi.engine.generation.messages import Cancel, Reply, Tokenize
 from ovapi.engine.process.async_channel import AsyncChannel
 from ovapi.engine.process.blocking_channel import BlockingChannel, frame
-from ovapi.engine.process.messages import Cancel, Reply, Report, Tokenize
 
 HUGE = Tokenize(1, {}, TextPrompt("x" * 5_000_000), True)
 
@@ -20,14 +20,14 @@ class Ends:
 
     async def __aenter__(self) -> Ends:
         self._own, self.other = socket.socketpair()
-        self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
+        self._reports: asyncio.Queue[object | None] = asyncio.Queue()
         self.channel = AsyncChannel(self._own, self._reports.put_nowait, self._end)
         return self
 
     def _end(self) -> None:
         self._reports.put_nowait(None)
 
-    async def next(self) -> Report | None:
+    async def next(self) -> object | None:
         """The next report; None is the end."""
         return await asyncio.wait_for(self._reports.get(), 10)
 

@@ -2,17 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from ovapi.core import Accepted, Delta
-from ovapi.engine.base import EngineInfo, EngineStats
 from ovapi.engine.process.backoff import Backoff
-from ovapi.engine.process.messages import LoadFailed, Ready, Report, StepReport
-
-READY = Ready(EngineInfo(100, 100, 100, 100, "CPU"))
-
-
-def stepped(tokens: int) -> StepReport:
-    events = (("r", Accepted(1)), ("r", Delta("x", tuple(range(tokens)))))
-    return StepReport(events, EngineStats())
 
 
 class Clock:
@@ -29,17 +19,19 @@ class Lives:
         self._clock = Clock()
         self._backoff = Backoff(self._clock)
 
-    def live(self, *reports: Report, seconds: float = 1) -> float:
+    def live(self, *work: int, loads: bool = True, seconds: float = 1) -> float:
         self._backoff.born()
-        for report in reports:
-            self._backoff.saw(report)
+        for units in work:
+            self._backoff.worked(units)
+        if not loads:
+            self._backoff.cannot_load()
         self._clock.now += seconds
         return self._backoff.died()
 
 
 def test_processes_that_die_before_any_work_are_replaced_ever_more_slowly() -> None:
     lives = Lives()
-    delays = [lives.live(READY) for _ in range(12)]
+    delays = [lives.live() for _ in range(12)]
     assert delays[0] == 0.1
     assert delays[-1] == 30
     assert all(later >= sooner for sooner, later in pairwise(delays))
@@ -49,23 +41,23 @@ def test_one_that_has_worked_is_replaced_at_once_whatever_happened_before() -> N
     lives = Lives()
     for _ in range(8):
         lives.live()
-    assert [lives.live(READY, *[stepped(4)] * 10) for _ in range(5)] == [0.1] * 5
+    assert [lives.live(*[4] * 10) for _ in range(5)] == [0.1] * 5
 
 
 def test_one_that_has_lived_long_is_replaced_at_once() -> None:
     lives = Lives()
     for _ in range(8):
         lives.live()
-    assert lives.live(READY, seconds=61) == 0.1
+    assert lives.live(seconds=61) == 0.1
 
 
 def test_a_request_that_kills_after_each_token_makes_no_hot_loop() -> None:
     lives = Lives()
-    delays = [lives.live(READY, stepped(1)) for _ in range(12)]
+    delays = [lives.live(1) for _ in range(12)]
     assert delays[-1] == 30
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again_after_minutes() -> None:
     lives = Lives()
-    assert lives.live(LoadFailed("no such file")) == 300
-    assert lives.live(READY) == 0.1
+    assert lives.live(loads=False) == 300
+    assert lives.live() == 0.1

@@ -18,7 +18,7 @@ from tests.support.server_process import ROOT
 
 
 def process_of(driver: Driver) -> psutil.Process:
-    return psutil.Process(driver.engine._child.pid)  # type: ignore[attr-defined]
+    return psutil.Process(driver.pid)
 
 
 async def test_a_stream_goes_on_where_a_killed_engine_left_it() -> None:
@@ -129,7 +129,8 @@ def test_an_interpreter_that_ends_without_closing_leaves_no_engine() -> None:
     script = """
 import asyncio
 from pathlib import Path
-from ovapi.engine.base import EngineSpec, make_engine
+from ovapi.engine.base import EngineSpec
+from ovapi.engine.factory import make_engine
 from concurrent.futures import ThreadPoolExecutor
 
 async def main():

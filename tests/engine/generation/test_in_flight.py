@@ -11,7 +11,7 @@ from ovapi.core import (
     TextPrompt,
     Usage,
 )
-from ovapi.engine.process.in_flight import InFlightRequests
+from ovapi.engine.generation.in_flight import InFlightRequests
 from ovapi.errors import Draining, EngineFailed
 
 END = Finished("stop", Usage(1, 1))
