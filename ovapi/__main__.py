@@ -13,6 +13,7 @@ from ovapi import __version__, logs
 from ovapi.config.loader import load
 from ovapi.config.settings import MODEL_FILE, Config, ModelConfig
 from ovapi.config.yaml_document import ConfigError
+from ovapi.log_writer import occupy_standard_descriptors
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.metrics.process_memory import give_back_large_blocks
 
@@ -21,6 +22,7 @@ MIB = 2**20
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status: 0 done, 1 failed, 2 wrong usage or configuration."""
+    occupy_standard_descriptors()
     options = _parser().parse_args(argv)
     path = _config_path(options.config)
 

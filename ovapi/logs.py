@@ -9,15 +9,22 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Literal
+
+from ovapi.log_writer import LogWriter
 
 Format = Literal["text", "json"]
 
+STANDARD_ERROR = 2
+
 CONTROLS = [*range(32), *range(127, 160), 0x2028, 0x2029]
+_writer: LogWriter | None = None
 _about: ContextVar[Mapping[str, str]] = ContextVar("about")
 
 ESCAPES = {code: f"\\u{code:04x}" for code in CONTROLS}
@@ -85,7 +92,34 @@ def choose(wanted: str) -> Format:
 
 
 def configure(level: str, form: Format) -> None:
-    """Write everything from `level` up to standard error, in `form`."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(TextFormatter() if form == "text" else JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    """Write everything from `level` up to standard error, in `form`, without ever waiting for it.
+
+    Python's own warnings, and exceptions that nobody catches, go the same way.
+    """
+    global _writer
+    _writer = LogWriter(STANDARD_ERROR)
+    _writer.setFormatter(TextFormatter() if form == "text" else JsonFormatter())
+    logging.basicConfig(level=level, handlers=[_writer], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda hook: _log_uncaught(
+        hook.exc_type, hook.exc_value or hook.exc_type(), hook.exc_traceback
+    )
+
+
+def flush() -> None:
+    """Wait, not for long, until what was logged is written: the process is about to end."""
+    if _writer is not None:
+        _writer.flush()
+
+
+def dropped() -> int:
+    """Lines that could not be written."""
+    return _writer.dropped if _writer is not None else 0
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("ovapi").critical("uncaught", exc_info=(kind, error, trace))

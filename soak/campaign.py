@@ -13,7 +13,7 @@ from typing import Any
 
 from soak.case import Case, NotApplicable
 from soak.context import Options, SoakContext, SoakSettings, started
-from soak.estimate_memory import Footprint
+from soak.footprint import Footprint
 from soak.probe import Period, Probe
 from tests.support.prompts import LONG, SURE, chat
 from tests.support.server_process import ServerProcess

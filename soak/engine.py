@@ -14,7 +14,7 @@ from typing import Any
 
 from soak.case import case
 from soak.context import SoakContext, SoakSettings, check_error
-from soak.estimate_memory import Footprint
+from soak.footprint import Footprint
 from tests.support.prompts import GREETING, LONG, chat
 from tests.support.server_process import DEMO, ROOT
 from tests.support.talk import CHAT

@@ -11,7 +11,7 @@ import httpx
 
 from soak.case import case
 from soak.context import SoakContext, check_error, only_demo
-from soak.estimate_memory import Footprint
+from soak.footprint import Footprint
 from tests.support.driver import TOKEN_BYTES
 from tests.support.load import LONG_PROMPT
 from tests.support.prompts import GREETING, LONG, chat

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from soak.case import case
 from soak.context import SoakContext, check_error, only_demo
-from soak.estimate_memory import Footprint
+from soak.footprint import Footprint
 from tests.http.test_malformed import BODIES, PARAMETERS
 from tests.support.load import LONG_PROMPT
 from tests.support.prompts import LONG, SURE, chat

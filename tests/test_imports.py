@@ -20,7 +20,8 @@ ENGINE_EDGE = {"ovapi.engine.base", "ovapi.engine.load_error"}
 ALLOWED: dict[str, set[str]] = {
     "ovapi.core": {"ovapi.errors"},
     "ovapi.errors": set(),
-    "ovapi.logs": set(),
+    "ovapi.logs": {"ovapi.log_writer"},
+    "ovapi.log_writer": set(),
     "ovapi.validation": VOCABULARY,
     "ovapi.config": VOCABULARY | {"ovapi.validation"},
     "ovapi.language": VOCABULARY,

@@ -7,6 +7,7 @@ import logging
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +25,13 @@ SECRET = "a prompt that nobody else may read"
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, which is as it was afterwards."""
+    """The root logger, which is as it was afterwards, and the hooks with it."""
     logger = logging.getLogger()
     level, handlers = logger.level, logger.handlers[:]
+    hooks = sys.excepthook, threading.excepthook
     yield logger
+    logging.captureWarnings(False)
+    sys.excepthook, threading.excepthook = hooks
     logger.setLevel(level)
     logger.handlers[:] = handlers
 
@@ -84,6 +88,7 @@ def test_json_where_there_is_no_terminal(
     logs.configure("WARNING", "json")
     logging.getLogger("ovapi.test").info("too fine")
     logging.getLogger("ovapi.test").warning("just right")
+    logs.flush()
     assert json.loads(capfd.readouterr().err)["message"] == "just right"
 
 

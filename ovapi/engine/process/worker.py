@@ -110,7 +110,7 @@ def main() -> None:
         Worker(BlockingChannel(socket.socket(fileno=arguments.fd))).serve(load_workload)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         log.info("the server process exited")
-    sys.stderr.flush()
+    logs.flush()
     # OpenVINO's own clean-up takes its time and has nothing left to save
     os._exit(0)
 

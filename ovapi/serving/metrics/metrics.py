@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ovapi import __version__
+from ovapi import __version__, logs
 from ovapi.engine.base import EngineState
 from ovapi.serving.metrics.model_readings import BY_MODEL, BY_REASON, COUNTERS, GAUGES, WatchedModel
 from ovapi.serving.metrics.process_memory import resident_bytes
@@ -162,6 +162,13 @@ class Metrics:
                 for reason in reasons
             ]
             yield _family(CounterMetricFamily, name, text, ["model_name", "reason"], rows)
+        yield _family(
+            CounterMetricFamily,
+            "log_lines_dropped",
+            "Log lines of the server's process that could not be written.",
+            [],
+            [([], logs.dropped())],
+        )
         yield _family(
             GaugeMetricFamily,
             "process_resident_memory_bytes",
