@@ -69,5 +69,5 @@ setup(
         "train": ["torch==2.13.0", "transformers>=4.57,<6", "optimum-intel>=2.2,<3"],
         "bench": ["httpx>=0.27,<1", "psutil>=6,<8", "matplotlib>=3.9,<4"],
     },
-    entry_points={"console_scripts": ["ovapi = ovapi.__main__:main"]},
+    entry_points={"console_scripts": ["ovapi = ovapi.cli.main:main"]},
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovapi.__main__ import main
+from ovapi.cli.main import main
 from ovapi.config.engine_options import AdapterConfig
 from ovapi.config.loader import load
 from ovapi.config.settings import KeyLimits, LimitsConfig, ModelConfig, ServerConfig, TlsConfig
