@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from soak.estimate_memory import Footprint
 
 from soak.campaign import ask_for_references, settled
 from soak.case import Case
 from soak.cases import ALL
 from soak.context import Options, SoakContext, SoakSettings, started
+from soak.footprint import Footprint
 from tests.support.server_process import ServerProcess
 from tests.support.talk import client_of
 

@@ -90,7 +90,8 @@ class TracingConfig:
 class ModelConfig(EngineOptions):
     """One model to serve: how its engine runs, and how requests reach it.
 
-    `keep_alive` None: it stays loaded. An adapter is served as a model of its own: its base model
+    `keep_alive` None: it stays loaded. `keep_alive_requests` says what a request may change about
+    that: `lease`, `obey` or `ignore`. An adapter is served as a model of its own: its base model
     with `adapter`, whose name is then in `parent`.
     """
 
@@ -102,6 +103,7 @@ class ModelConfig(EngineOptions):
     load: str = "eager"
     load_wait_seconds: float = 60.0
     keep_alive: float | None = None
+    keep_alive_requests: str = "lease"
     aliases: tuple[str, ...] = ()
     defaults: SamplingParams = field(default_factory=SamplingParams)
     parent: str | None = None

@@ -171,7 +171,7 @@ class ApiHandler(LoggedOnce):
         Raises the ApiErrors of `Model.arrival` and its result, or StreamClosedError if the
         client goes while it waits.
         """
-        with model.lifecycle.use():
+        with model.lifecycle.use(self.caller):
             self._wait = model.arrival(requests, until)
             if self._wait is not None:
                 await self._wait

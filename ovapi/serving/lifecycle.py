@@ -26,13 +26,17 @@ from ovapi.errors import (
     ModelFailed,
     ModelLoading,
     NoMemory,
+    PermissionDenied,
 )
+from ovapi.serving.leases import Leases
 from ovapi.serving.load_waiters import LoadWaiters
 from ovapi.serving.metrics.process_memory import resident_bytes
 
 log = logging.getLogger("ovapi.serving.lifecycle")
 
 START, REQUEST, IDLE, MEMORY = "start", "request", "idle", "memory"
+OPERATOR = "\0"
+"""The caller that a load at startup is for; no key has this name."""
 LOAD_REASONS = (START, REQUEST)
 UNLOAD_REASONS = (IDLE, REQUEST, MEMORY)
 
@@ -71,8 +75,7 @@ class ModelLifecycle:
         self.estimate: Callable[[], int] = lambda: 0
         """What it will take, as far as can be said before it was ever loaded."""
         self.on_state: Callable[[EngineState], None] = lambda state: None
-        self.keep_alive = config.keep_alive
-        """How long it stays without use; None: for ever. A request may change it for this stay."""
+        self._leases = Leases(time.monotonic)
         self.loads: Counter[str] = Counter()
         self.unloads: Counter[str] = Counter()
         self._make = make
@@ -132,10 +135,14 @@ class ModelLifecycle:
     @property
     def expires_in(self) -> float | None:
         """In how many seconds it will go, if nobody uses it; None: not by itself."""
-        if self.keep_alive is None:
+        if self.config.keep_alive is None and not self._obeys:
             return None
-        rest = self.keep_alive
-        return rest if self._uses else max(0.0, rest - (time.monotonic() - self._rested))
+        return self._leases.left()
+
+    @property
+    def _obeys(self) -> bool:
+        """Whether a request may unload a model that the configuration keeps."""
+        return self.config.keep_alive_requests == "obey"
 
     @property
     def measured(self) -> int | None:
@@ -170,15 +177,17 @@ class ModelLifecycle:
     # --- use ---
 
     @contextmanager
-    def use(self) -> Iterator[None]:
+    def use(self, caller: str = "") -> Iterator[None]:
         """What goes on inside needs the model: as long as it does, the model stays."""
         self._uses += 1
+        self._leases.begin(caller, self.config.keep_alive)
         self._free.clear()
         self._disarm()
         try:
             yield
         finally:
             self._uses -= 1
+            self._leases.end(caller)
             self._rested = time.monotonic()
             self._rest()
 
@@ -208,14 +217,20 @@ class ModelLifecycle:
         """Return once nobody uses it."""
         await self._free.wait()
 
-    def stay(self, seconds: float | None) -> None:
-        """Keep the model for so long after its last use, until it is unloaded."""
-        self.keep_alive = seconds
+    def stay(self, seconds: float | None, caller: str = "") -> None:
+        """Keep the model for so long after the caller's last use, as a request has asked.
+
+        It cannot shorten what others have asked for, or what the configuration says of a model
+        that stays, unless `keep_alive_requests` lets it; where that says `ignore`, it does nothing.
+        """
+        if self.config.keep_alive_requests == "ignore":
+            return
+        if self._obeys:
+            self._leases.drop_others(caller)
+        self._leases.renew(caller, seconds)
         self._rest()
 
     def configure(self, config: ModelConfig) -> None:
-        if self.keep_alive == self.config.keep_alive:
-            self.keep_alive = config.keep_alive
         self.config = config
         self._rest()
 
@@ -288,6 +303,7 @@ class ModelLifecycle:
     def _loaded(self, reason: str) -> None:
         self._reason = None
         self._rested = time.monotonic()
+        self._leases.renew(OPERATOR, self.config.keep_alive if reason == START else 0.0)
         self.loads[reason] += 1
         log.info(
             "model %s: loaded in %.1f s (%s)",
@@ -304,17 +320,25 @@ class ModelLifecycle:
             self._leaving = asyncio.create_task(self._leave(reason))
         return self._leaving
 
-    async def dismiss(self) -> None:
-        """Unload the model as soon as nobody uses it, which may be now."""
-        if self.present:
-            self.keep_alive = 0.0
-            if not self._uses:
-                await asyncio.wait((self.unload(REQUEST),))
+    async def dismiss(self, caller: str = "") -> None:
+        """Unload the model as soon as nobody uses or keeps it, which may be now.
+
+        Raises PermissionDenied if requests may not do that.
+        """
+        keeps = self.config.keep_alive is None and not self._obeys
+        if keeps or self.config.keep_alive_requests == "ignore":
+            raise PermissionDenied(
+                f"The configuration keeps the model '{self.config.name}' loaded: requests cannot "
+                "unload it (see 'keep_alive_requests')."
+            )
+        self.stay(0.0, caller)
+        if self.present and not self._uses and not self._leases.left():
+            await asyncio.wait((self.unload(REQUEST),))
 
     async def _leave(self, reason: str) -> None:
         began, rested, size = time.monotonic(), self._rested, self.measured
         await self.engine.close()
-        self.keep_alive = self.config.keep_alive
+        self._leases.forget()
         self.unloads[reason] += 1
         self._take(self._make())
         log.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,14 @@ import pytest
 
 from ovapi.config.settings import ModelConfig
 from ovapi.engine.base import EngineState
-from ovapi.errors import DeadlineExceeded, ModelFailed, ModelLoading, NoMemory, QueueFull
+from ovapi.errors import (
+    DeadlineExceeded,
+    ModelFailed,
+    ModelLoading,
+    NoMemory,
+    PermissionDenied,
+    QueueFull,
+)
 from ovapi.serving.lifecycle import REQUEST, START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
 from ovapi.serving.model import Model
@@ -171,11 +179,54 @@ async def test_a_request_changes_the_time_for_this_stay() -> None:
     assert lifecycle.expires_in is None
     lifecycle.stay(0.01)
     await until(lambda: not lifecycle.present)
-    assert lifecycle.keep_alive == 60
+    await house.use(0)
+    assert 59 < (lifecycle.expires_in or 0) <= 60, "it ends with its time"
+
+
+async def test_a_request_does_not_shorten_what_others_have_asked_for() -> None:
+    house = House(1, keep_alive=0.05)
+    (lifecycle,) = house.lifecycles
+    with lifecycle.use("alice"):
+        waiter = lifecycle.wait(1)
+        house.engines[0].last.become("ready")
+        await waiter
+        lifecycle.stay(60.0, "alice")
+    with lifecycle.use("bob"):
+        lifecycle.stay(0.0, "bob")
+    await lifecycle.dismiss("bob")
+    assert 59 < (lifecycle.expires_in or 0) <= 60
+    assert lifecycle.available
+    await lifecycle.dismiss("alice")
+    assert not lifecycle.present
+
+
+@pytest.mark.parametrize("policy", ["lease", "ignore"])
+async def test_a_model_that_stays_is_not_for_requests_to_unload(policy: str) -> None:
+    house = House(1, keep_alive=None if policy == "lease" else 60.0)
+    (lifecycle,) = house.lifecycles
+    lifecycle.configure(replace(lifecycle.config, keep_alive_requests=policy))
+    await house.use(0)
+    before = lifecycle.expires_in
+    lifecycle.stay(0.0)
+    assert before is lifecycle.expires_in is None or 59 < (lifecycle.expires_in or 0) <= 60
+    with pytest.raises(PermissionDenied, match="keeps the model"):
+        await lifecycle.dismiss()
+    assert lifecycle.available
+
+
+async def test_where_requests_are_obeyed_the_last_one_decides() -> None:
+    house = House(1)
+    (lifecycle,) = house.lifecycles
+    lifecycle.configure(replace(lifecycle.config, keep_alive_requests="obey"))
+    await house.use(0)
+    lifecycle.stay(None, "alice")
+    assert lifecycle.expires_in is None
+    lifecycle.stay(0.0, "bob")
+    await until(lambda: not lifecycle.present)
 
 
 async def test_a_dismissed_model_leaves_after_its_requests() -> None:
-    house = House(1)
+    house = House(1, keep_alive=60.0)
     (lifecycle,) = house.lifecycles
     await lifecycle.dismiss()
     assert not lifecycle.unloads, "it was not there"
@@ -204,7 +255,7 @@ async def test_a_request_during_the_unload_waits_for_it_and_loads_again() -> Non
 
 
 async def test_the_states_that_others_see() -> None:
-    house = House(1)
+    house = House(1, keep_alive=60.0)
     (lifecycle,) = house.lifecycles
     seen: list[str] = []
 

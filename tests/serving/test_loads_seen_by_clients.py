@@ -25,9 +25,10 @@ REQUESTS = [
 ]
 
 
-def bring(api: Api, status: EngineStatus = "unloaded") -> FakeEngine:
+def bring(api: Api, status: EngineStatus = "unloaded", **settings: Any) -> FakeEngine:
     """Put an engine in this state behind the model; so are those that come after it."""
     lifecycle = api.model.lifecycle
+    lifecycle.config = replace(lifecycle.config, **settings)
     lifecycle._make = lambda: FakeEngine("unloaded")
     lifecycle._take(FakeEngine(status))
     engine = lifecycle.engine
@@ -81,7 +82,7 @@ async def test_a_client_that_goes_does_not_wait(api: Api, path: str, body: dict[
 
 @pytest.mark.parametrize("keep_alive", [0, "0", "0s"])
 async def test_nothing_but_a_keep_alive_of_0_unloads(api: Api, keep_alive: int | str) -> None:
-    bring(api, "ready")
+    bring(api, "ready", keep_alive=300.0)
     async with api.client() as client:
         for _ in range(2):
             body = {"model": "demo", "keep_alive": keep_alive}
@@ -93,7 +94,7 @@ async def test_nothing_but_a_keep_alive_of_0_unloads(api: Api, keep_alive: int |
 
 
 async def test_a_prompt_with_a_keep_alive_sets_the_end(api: Api) -> None:
-    engine = bring(api, "ready")
+    engine = bring(api, "ready", keep_alive=300.0)
     async with api.client() as client:
 
         async def ask(**more: Any) -> str:
@@ -103,11 +104,24 @@ async def test_a_prompt_with_a_keep_alive_sets_the_end(api: Api) -> None:
             models = (await client.get("/api/ps")).json()["models"]
             return str(models[0]["expires_at"]) if models else "gone"
 
-        assert (await ask()).startswith("9999")
-        assert (await ask(keep_alive="5m")).startswith("20")
-        assert (await ask()).startswith("20"), "it holds for the next requests"
+        assert (await ask()).startswith("20")
         assert (await ask(keep_alive=-1)).startswith("9999")
+        assert (await ask()).startswith("20"), "it ends with the request"
+        assert (await ask(keep_alive="5m")).startswith("20")
         assert await ask(keep_alive=0) == "gone"
+
+
+async def test_a_model_that_stays_is_not_unloaded_by_a_client(api: Api) -> None:
+    engine = bring(api, "ready")
+    async with api.client() as client:
+        refused = await client.post("/api/generate", json={"model": "demo", "keep_alive": 0})
+        assert refused.status_code == 403
+        assert "keep_alive_requests" in refused.json()["error"]
+        engine.scripts.append(script("Hi"))
+        body = {**CHAT, "stream": False, "keep_alive": 0}
+        assert (await client.post("/api/chat", json=body)).status_code == 200
+        assert (await client.get("/api/ps")).json()["models"][0]["expires_at"].startswith("9999")
+    assert api.model.engine.state.status == "ready"
 
 
 @pytest.mark.parametrize("keep_alive", ["soon", "5 m", "", [], True])

@@ -20,7 +20,7 @@ class OllamaGenerationHandler(OllamaHandler, GenerationHandler):
         async with self.using(model):
             given = body.get("keep_alive")
             if given is not None:
-                model.lifecycle.stay(duration(given))
+                model.lifecycle.stay(duration(given), self.caller)
             yield
 
     async def answer_without_prompt(
@@ -29,7 +29,7 @@ class OllamaGenerationHandler(OllamaHandler, GenerationHandler):
         """A request without a prompt loads the model, or unloads it with a `keep_alive` of 0."""
         given = body.get("keep_alive")
         if given is not None and duration(given) == 0:
-            await model.lifecycle.dismiss()
+            await model.lifecycle.dismiss(self.caller)
             reason = "unload"
         else:
             async with self.staying(model, body):
