@@ -98,7 +98,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is n
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of models of the names in the examples."""
-    model = {"name": DEMO, "aliases": [LLAMA, "llama3.2"]}
+    model = {"name": DEMO, "aliases": [LLAMA, "llama3.2"], "keep_alive_requests": "obey"}
     with ServerProcess(tmp_path_factory.mktemp("examples"), {"models": [model]}) as process:
         process.wait_ready()
         yield process
