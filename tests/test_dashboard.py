@@ -25,6 +25,7 @@ QUERIES += [one["query"] for one in DASHBOARD["templating"]["list"] if one["type
 NOT_SHOWN = {
     "ovapi_info",
     "ovapi_model_loaded",  # as model_ready, but for a process that is being replaced
+    "ovapi_log_lines_dropped_total",  # the log says it too
     "ovapi_prefix_cache_hits_total",  # no engine tells it yet
     "ovapi_prefix_cache_queries_total",
     "ovapi_request_prompt_tokens",

@@ -64,10 +64,6 @@ class LimitsConfig:
     request_seconds: float = 3600.0
     body_bytes: int = 64 * 1024 * 1024
 
-    def of(self, name: str) -> KeyLimits:
-        """The limits of a key; "" is everybody, where there are no keys."""
-        return self.keys.get(name, self.per_key)
-
 
 @dataclass(frozen=True)
 class LoggingConfig:

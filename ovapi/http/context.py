@@ -35,9 +35,3 @@ class Context:
     draining: bool = False
     active: int = 0
     on_idle: Callable[[], None] = lambda: None
-
-    def leave(self) -> None:
-        """A request has ended."""
-        self.active -= 1
-        if not self.active:
-            self.on_idle()

@@ -117,7 +117,7 @@ class GenerationHandler(ApiHandler):
     async def _accepted(self, events: EventStream) -> EventBatch:
         """All events up to those that make it clear that the requests are under way.
 
-        Those that still wait in the line while others run are not waited for: their refusal
+        Those that still wait in the queue while others run are not waited for: their refusal
         would come in the stream.
         """
         batch: list[tuple[int, Event]] = []

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ovapi.config.settings import LimitsConfig
+from ovapi.config.settings import KeyLimits, LimitsConfig
 from ovapi.errors import RateLimited, TooManyAtOnce
 
 
@@ -48,12 +48,16 @@ class Limits:
         self._now = now
         self._callers: dict[str, Caller] = {}
 
+    def _of(self, name: str) -> KeyLimits:
+        """The limits of a key; "" is everybody, where there are no keys."""
+        return self.config.keys.get(name, self.config.per_key)
+
     def enter(self, name: str) -> None:
         """Count a request in, until its `leave`.
 
         Raises RateLimited or TooManyAtOnce, and then it does not count.
         """
-        limits = self.config.of(name)
+        limits = self._of(name)
         caller = self._caller(name)
         if limits.concurrent is not None and caller.active >= limits.concurrent:
             raise TooManyAtOnce(
@@ -70,7 +74,7 @@ class Limits:
 
     def quota(self, name: str) -> Quota | None:
         """What the rate of a caller leaves, if it has one."""
-        rate = self.config.of(name).requests_per_minute
+        rate = self._of(name).requests_per_minute
         if rate is None:
             return None
         caller = self._caller(name)

@@ -59,7 +59,9 @@ class RequestAdmission:
         """The request has ended, however; a second time does nothing."""
         if self._counted:
             self._counted = False
-            self._context.leave()
+            self._context.active -= 1
+            if not self._context.active:
+                self._context.on_idle()
         if self._entered:
             self._entered = False
             self._context.limits.leave(self.caller)

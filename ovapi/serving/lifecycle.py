@@ -135,9 +135,12 @@ class ModelLifecycle:
     @property
     def expires_in(self) -> float | None:
         """In how many seconds it will go, if nobody uses it; None: not by itself."""
-        if self.config.keep_alive is None and not self._obeys:
-            return None
-        return self._leases.left()
+        return None if self._stays else self._leases.left()
+
+    @property
+    def _stays(self) -> bool:
+        """Whether the configuration keeps it loaded, whatever requests ask for."""
+        return self.config.keep_alive is None and not self._obeys
 
     @property
     def _obeys(self) -> bool:
@@ -180,14 +183,17 @@ class ModelLifecycle:
     def use(self, caller: str = "") -> Iterator[None]:
         """What goes on inside needs the model: as long as it does, the model stays."""
         self._uses += 1
-        self._leases.begin(caller, self.config.keep_alive)
+        leased = not self._stays
+        if leased:
+            self._leases.begin(caller, self.config.keep_alive)
         self._free.clear()
         self._disarm()
         try:
             yield
         finally:
             self._uses -= 1
-            self._leases.end(caller)
+            if leased:
+                self._leases.end(caller)
             self._rested = time.monotonic()
             self._rest()
 
@@ -223,7 +229,7 @@ class ModelLifecycle:
         It cannot shorten what others have asked for, or what the configuration says of a model
         that stays, unless `keep_alive_requests` lets it; where that says `ignore`, it does nothing.
         """
-        if self.config.keep_alive_requests == "ignore":
+        if self._stays or self.config.keep_alive_requests == "ignore":
             return
         if self._obeys:
             self._leases.drop_others(caller)
@@ -325,8 +331,7 @@ class ModelLifecycle:
 
         Raises PermissionDenied if requests may not do that.
         """
-        keeps = self.config.keep_alive is None and not self._obeys
-        if keeps or self.config.keep_alive_requests == "ignore":
+        if self._stays or self.config.keep_alive_requests == "ignore":
             raise PermissionDenied(
                 f"The configuration keeps the model '{self.config.name}' loaded: requests cannot "
                 "unload it (see 'keep_alive_requests')."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ovapi.config.settings import ModelConfig
@@ -36,11 +36,11 @@ from ovapi.serving.submission import Slot, Submission
 
 
 class Model:
-    """A served model: its engine, its defaults, its admission slots and the line for the engine.
+    """A served model: its engine, its defaults, its admission slots and the queue for the engine.
 
     A slot is held by each engine request from `generate` to its last event; there are
     `max_running + max_queued` of them. The engine gets as many requests as it can run; the others
-    wait in the line, in which the callers take turns.
+    wait in the queue, in which the callers take turns.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Model:
     def generate(self, requests: Sequence[GenerateRequest], caller: str = "") -> EventStream:
         """Submit the engine requests of one HTTP request; their choices are numbered through.
 
-        `caller` is whose turn in the line they take. Raises ModelLoading, ModelFailed, QueueFull
+        `caller` is whose turn in the queue they take. Raises ModelLoading, ModelFailed, QueueFull
         or InvalidRequest, and then nothing was submitted.
         """
         self.check_ready()
@@ -112,11 +112,8 @@ class Model:
             sum(request.choices for request in requests), on_close=lambda: self._cancel(submission)
         )
         submission = Submission(requests, stream, caller)
-        offset = 0
-        for request in requests:
-            self._queue(request, submission, stream.sink(offset))
-            offset += request.choices
-        self._start_next()
+        nobody_waits = self.started == len(self._open)
+        self._start_or_queue(list(self._slots(submission)), nobody_waits)
         if not stream.started and not stream.ended:
             self._set_alarm(submission)
         return stream
@@ -147,19 +144,29 @@ class Model:
                 param="n",
                 code="invalid_value",
             )
-        in_flight = len(self._open) + self.lifecycle.waiting
+        in_flight = len(self._open)
+        if not self.lifecycle.available:
+            in_flight += self.lifecycle.waiting
         if in_flight + wanted > limit:
             raise QueueFull(
                 f"The queue of the model '{self.name}' is full: {in_flight} of {limit} requests in "
                 f"flight, {wanted} more wanted. Try again later."
             )
 
-    # --- the line ---
+    # --- the queue ---
 
-    def _queue(self, request: GenerateRequest, submission: Submission, sink: Sink) -> None:
-        """Give a request its slot, and a place in the line."""
+    def _slots(self, submission: Submission) -> Iterator[Slot]:
+        """A slot for each engine request; their choices are numbered through."""
         self._idle.clear()
+        offset = 0
+        for request in submission.requests:
+            slot = self._slot(request, submission, submission.stream.sink(offset))
+            self._open[request.id] = slot
+            submission.stream.timings.append(slot.recorder.timings)
+            offset += request.choices
+            yield slot
 
+    def _slot(self, request: GenerateRequest, submission: Submission, sink: Sink) -> Slot:
         def deliver(event: Event) -> None:
             self.events += 1
             slot.recorder.event(event)
@@ -174,9 +181,18 @@ class Model:
 
         recorder, demand = self.observer.begin(request), demand_of(request, self._context)
         slot = Slot(request, submission, request.choices, recorder, demand, deliver)
-        self._open[request.id] = slot
-        submission.stream.timings.append(recorder.timings)
-        self._waiting.add(submission.caller, request.id, slot)
+        return slot
+
+    def _start_or_queue(self, slots: Sequence[Slot], nobody_waits: bool) -> None:
+        """Start them if it is their turn at once, as it mostly is; queue those that must wait."""
+        for slot in slots:
+            if slot.request.id not in self._open:
+                continue  # it has ended with one of those before it
+            if nobody_waits and self._has_room(slot.demand):
+                self._start(slot)
+            else:
+                nobody_waits, slot.queued = False, True
+                self._waiting.add(slot.submission.caller, slot.request.id, slot)
 
     @property
     def _context(self) -> int | None:
@@ -185,7 +201,7 @@ class Model:
 
     def _start_next(self) -> None:
         """Start whose turn it is, as far as the engine has room."""
-        if self._starting:
+        if self._starting or self.started == len(self._open):
             return  # an engine may answer while it is given a request
         self._starting = True
         try:
@@ -255,7 +271,7 @@ class Model:
             return None
         if slot.started:
             self._admission.leave(slot.demand)
-        else:
+        elif slot.queued:
             self._waiting.remove(slot.submission.caller, request_id)
         if not self._open:
             self._idle.set()

@@ -26,7 +26,7 @@ class Submission:
 class Slot:
     """What an engine request holds: `choices` have not ended yet, `recorder` sees all of it.
 
-    It waits in the line until `started`; from then on its engine calls `deliver`.
+    It may have to wait in the queue until it is `started`; from then on its engine calls `deliver`.
     """
 
     request: GenerateRequest
@@ -36,3 +36,4 @@ class Slot:
     demand: Demand
     deliver: Sink
     started: bool = False
+    queued: bool = False

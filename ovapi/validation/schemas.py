@@ -26,7 +26,6 @@ from jsonschema.validators import extend
 from referencing import Registry
 
 from ovapi.validation.keywords import KEYWORDS
-from ovapi.validation.long_arrays import items
 from ovapi.validation.violation import KeyPath, Schema, Violation, flatten
 from ovapi.validation.violation import dotted as dotted
 
@@ -45,7 +44,7 @@ def _is_number(checker: TypeChecker, value: object) -> bool:
 
 Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
-    validators={**KEYWORDS, "items": items},
+    validators=KEYWORDS,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}
     ),

@@ -206,8 +206,8 @@ def test_limits_of_keys(tmp_path: Path) -> None:
           keys: {alice: {concurrent: null}}
         """
     limits = load(write(tmp_path, text)).limits
-    assert limits.of("bob") == KeyLimits(2, 60)
-    assert limits.of("alice") == KeyLimits(None, 60)
+    assert limits.per_key == KeyLimits(2, 60)
+    assert limits.keys == {"alice": KeyLimits(None, 60)}
     with pytest.raises(
         ConfigError, match=r"limits\.keys\.carol \(line 5\): is not the name of a key"
     ):

@@ -139,6 +139,21 @@ def test_a_failure_of_one_choice_cancels_the_others(model: Model, engine: Silent
     assert model.in_flight == 0
 
 
+def test_an_engine_that_fails_the_first_choice_at_once_never_gets_the_others(
+    model: Model, engine: SilentEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[str] = []
+
+    def fail(request: GenerateRequest, sink: Sink) -> None:
+        submitted.append(request.id)
+        sink(Failed(EngineFailed("no")))
+
+    monkeypatch.setattr(engine, "submit", fail)
+    stream = model.generate([request("a"), request("b")])
+    assert (submitted, model.in_flight, model.started) == (["a"], 0, 0)
+    assert stream.ended
+
+
 @pytest.mark.parametrize(
     ("state", "error", "text"),
     [

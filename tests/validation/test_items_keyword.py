@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from ovapi.errors import InvalidRequest
-from ovapi.validation.long_arrays import quick_test
+from ovapi.validation.keywords import quick_test
 from ovapi.validation.schemas import Schemas, Validator
 
 SCHEMAS = Schemas()
