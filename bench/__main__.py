@@ -21,7 +21,7 @@ from bench.figures import Figures
 from bench.machine import machine, moment
 from bench.parts import PARTS, Subject
 from bench.report import write_report
-from bench.serve import ROOT
+from bench.server_process import ROOT
 
 OF_LARGE = ("streams", "rates", "reuse")
 """Parts that are measured on a model of real size too."""

@@ -19,7 +19,7 @@ from typing import Any
 from bench.contest import Contest, Effort, show
 from bench.figures import Figures
 from bench.model import folder
-from bench.serve import ROOT
+from bench.server_process import ROOT
 from bench.workload import Run, Workload
 
 DEMO = "ovapi-demo"

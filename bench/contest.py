@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.figures import Figures
 from bench.raw import RawPipeline
-from bench.serve import Server, write_config
+from bench.serving import configuration, serving
 from bench.target import Target, peers
 from bench.workload import Run
 
@@ -49,14 +49,15 @@ class Contest:
     ) -> None:
         """`folder` is for scratch; `settings` are the model's, as in config.yaml."""
         self._name = name
-        self._config = write_config(folder, {name: path}, max_running=64, **settings)
+        self._folder = folder
+        self._config = configuration({name: path}, max_running=64, **settings)
         self._peers = peers
         self._stack = ExitStack()
 
     def __enter__(self) -> Contest:
-        self._raw = RawPipeline(self._config, self._name)
+        server = self._stack.enter_context(serving(self._folder, self._config))
+        self._raw = RawPipeline(server.config_file, self._name)
         self._stack.callback(self._raw.close)
-        server = self._stack.enter_context(Server(self._config))
         self.targets = {
             HTTP: Target(server.url, self._name, server.pid),
             **peers(self._peers, self._name),

@@ -18,18 +18,18 @@ from typing import Any
 from bench.contest import in_turns, medians
 from bench.figures import Figures
 from bench.model import COPIER, folder
-from bench.serve import Server, write_config
+from bench.serving import configuration, serving
 from bench.target import Target, peers
 from bench.workload import Run, Workload
 
 PLAIN = "ovapi"
 
 
-def write_contestants(scratch: Path, model: Path, tokens: list[int]) -> tuple[Path, list[str]]:
-    """A configuration that has the model once without guesses, and once for each number."""
+def contestants(tokens: list[int]) -> dict[str, dict[str, Any]]:
+    """The settings of each model by name: once without guesses, and once for each number."""
     own: dict[str, dict[str, Any]] = {PLAIN: {}}
     own |= {f"{PLAIN}-lookup-{n}": {"prompt_lookup": {"tokens": n, "ngram": 3}} for n in tokens}
-    return write_config(scratch, dict.fromkeys(own, model), own=own), list(own)
+    return own
 
 
 def measure(targets: dict[str, Target], run: Run, rounds: int) -> dict[str, Figures]:
@@ -75,9 +75,10 @@ def main() -> None:
     given = parser().parse_args()
     work = Workload("copying", given.prompt_words, given.output_tokens)
     with tempfile.TemporaryDirectory() as scratch:
-        config, names = write_contestants(Path(scratch), given.model, given.tokens)
-        with Server(config) as server:
-            targets = {name: Target(server.url, name, server.pid) for name in names}
+        own = contestants(given.tokens)
+        config = configuration(dict.fromkeys(own, given.model), own=own)
+        with serving(Path(scratch), config) as server:
+            targets = {name: Target(server.url, name, server.pid) for name in own}
             targets |= peers(given.peer, given.model.name)
             print(
                 "| Server | Streams | Tokens/s | Gain | TTFT (ms) | ms a token | Tokens an event |"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.serve import ROOT
+from bench.server_process import ROOT
 
 PACKAGES = ("openvino", "openvino-genai", "tornado")
 _TELLING = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")

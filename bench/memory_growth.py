@@ -14,7 +14,8 @@ import psutil
 from bench.connection import Client
 from bench.figures import Figures
 from bench.processes import MIB, Usage
-from bench.serve import Server, write_config
+from bench.server_process import ServerProcess
+from bench.serving import configuration, serving
 from bench.target import Target
 from bench.workload import Dialect, Run, Workload
 
@@ -24,16 +25,16 @@ KEEPALIVE_SECONDS = 1
 def memory(name: str, path: Path, folder: Path, requests: int, streams: int) -> Figures:
     """RSS in MiB after a start, after so many requests, and KiB for each idle stream."""
     more = {"max_running": 16, "max_queued": streams + 16}
-    config = write_config(folder, {name: path}, {"keepalive_seconds": KEEPALIVE_SECONDS}, **more)
+    config = configuration({name: path}, {"keepalive_seconds": KEEPALIVE_SECONDS}, **more)
     _allow_files(2 * streams + 256)
-    with Server(config) as server:
+    with serving(folder, config) as server:
         found: Figures = {"start_mib": _rss(server)}
         found |= _finished(Target(server.url, name), server, requests)
         found |= asyncio.run(_idle(server, Dialect(name), streams))
     return found
 
 
-def _rss(server: Server) -> float:
+def _rss(server: ServerProcess) -> float:
     return round(Usage.of(server.pid).server_rss / MIB, 2)
 
 
@@ -44,7 +45,7 @@ def _allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
-def _finished(target: Target, server: Server, requests: int) -> Figures:
+def _finished(target: Target, server: ServerProcess, requests: int) -> Figures:
     """After four equal parts of them."""
     sizes = []
     for part in range(4):
@@ -55,7 +56,7 @@ def _finished(target: Target, server: Server, requests: int) -> Figures:
     return {"finished_requests": requests // 4 * 4, "finished_mib": sizes}
 
 
-async def _idle(server: Server, dialect: Dialect, streams: int) -> Figures:
+async def _idle(server: ServerProcess, dialect: Dialect, streams: int) -> Figures:
     """Streams that are open, with a comment from the server in them, while the engine stands."""
     (engine,) = psutil.Process(server.pid).children()
     client, before = Client(server.url), _rss(server)

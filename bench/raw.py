@@ -28,7 +28,7 @@ class RawPipeline:
     def __init__(self, config: Path, model: str) -> None:
         """`config` is the server's file, `model` the name of one of its models."""
         context = multiprocessing.get_context("spawn")
-        self._connection, child = context.BlockingChannel()
+        self._connection, child = context.Pipe()
         self._process = context.Process(target=_serve, args=(child, config, model), daemon=True)
         self._process.start()
         child.close()

@@ -9,18 +9,17 @@ from bench.connection import Client
 from bench.contest import medians
 from bench.figures import Figures
 from bench.processes import Usage
-from bench.serve import Server, write_config
+from bench.serving import configuration, serving
 from bench.workload import Dialect
 
 
 def startup(name: str, path: Path, folder: Path, rounds: int) -> Figures:
     """Medians; one start before them brings everything into the disk's cache."""
-    config = write_config(folder, {name: path})
-    return medians([_start(config, name) for _ in range(rounds + 1)][1:])
+    return medians([_start(folder, name, path) for _ in range(rounds + 1)][1:])
 
 
-def _start(config: Path, name: str) -> Figures:
-    with Server(config) as server:
+def _start(folder: Path, name: str, path: Path) -> Figures:
+    with serving(folder, configuration({name: path})) as server:
         first = asyncio.run(_first_token(server.url, Dialect(name)))
         usage = Usage.of(server.pid)
         return {

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from bench.figures import Figures
 from bench.processes import listener
-from bench.serve import ROOT
+from bench.server_process import ROOT
 from bench.workload import Run
 
 

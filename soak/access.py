@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.server_process import DEMO, ROOT
 from ovapi.api.dialects import ENDPOINTS
 from soak.case import case
+from soak.client.bodies import CHAT
+from soak.client.prompts import GREETING, LONG, chat
+from soak.client.raw import Raw, post
 from soak.context import SoakContext, SoakSettings, check_error, check_error_body, only_demo
-from tests.support.prompts import GREETING, LONG, chat
-from tests.support.raw import Raw, post
-from tests.support.server_process import DEMO, ROOT
-from tests.support.talk import CHAT
 
 KEYS = {
     "alice": "a-very-secret-key-of-alice",

@@ -11,13 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bench.server_process import ServerProcess
 from soak.case import Case, NotApplicable
+from soak.client.prompts import LONG, SURE, chat
+from soak.client.streams import client_of, text_of
 from soak.context import Options, SoakContext, SoakSettings, started
 from soak.footprint import Footprint
 from soak.probe import Period, Probe
-from tests.support.prompts import LONG, SURE, chat
-from tests.support.server_process import ServerProcess
-from tests.support.talk import client_of, text_of
 
 SLOW_HEALTH, SLOWEST_HEALTH = 1.0, 3.0
 """Seconds, for 99 % of the answers and for all; the aim is 0.1, but a machine has more to do."""

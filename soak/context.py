@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import psutil
 
+from bench.server_process import DEMO, ROOT, ServerProcess
 from ovapi.validation.schemas import Schemas
-from tests.support.prompts import SURE, chat
-from tests.support.raw import Raw, connect
-from tests.support.server_process import DEMO, ROOT, ServerProcess
-from tests.support.talk import client_of, text_of
+from soak.client.prompts import SURE, chat
+from soak.client.raw import Raw, connect
+from soak.client.streams import client_of, text_of
 
 SCHEMAS = Schemas()
 LEAKS = ("Traceback", 'File "', "site-packages", str(ROOT), "/tmp/")

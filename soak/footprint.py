@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.support.server_process import ServerProcess
+from bench.server_process import ServerProcess
 
 MIB = 1024 * 1024
 

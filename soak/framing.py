@@ -8,11 +8,11 @@ import re
 import time
 
 from soak.case import case
+from soak.client.bodies import HELLO
+from soak.client.malformed import BROKEN
+from soak.client.prompts import GREETING, chat
+from soak.client.raw import CHUNKED, Raw, chunk, post
 from soak.context import SoakContext, check_error_body
-from tests.http.test_raw import BROKEN, CHUNKED, chunk
-from tests.support.bodies import HELLO
-from tests.support.prompts import GREETING, chat
-from tests.support.raw import Raw, post
 
 LIMIT = 16 * 1024 * 1024
 MEGABYTE = b" " * 1_000_000

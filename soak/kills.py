@@ -11,10 +11,10 @@ import time
 import psutil
 
 from soak.case import case
+from soak.client.bodies import CHAT
+from soak.client.prompts import LONG, LONG_PROMPT, SURE, chat
+from soak.client.streams import deltas
 from soak.context import SoakContext, check_error, only_demo
-from tests.support.load import LONG_PROMPT
-from tests.support.prompts import LONG, SURE, chat
-from tests.support.talk import CHAT, deltas
 
 STREAMS = 16
 STALL_SECONDS = 2

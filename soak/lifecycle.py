@@ -9,10 +9,10 @@ import time
 import psutil
 
 from soak.case import case
+from soak.client.bodies import CHAT
+from soak.client.prompts import GREETING, LONG, LONG_PROMPT, SURE, chat
+from soak.client.streams import deltas, text_of
 from soak.context import SoakContext, SoakSettings
-from tests.support.load import LONG_PROMPT
-from tests.support.prompts import GREETING, LONG, SURE, chat
-from tests.support.talk import CHAT, deltas, text_of
 
 STREAMS = 16
 

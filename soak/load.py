@@ -9,15 +9,14 @@ from contextlib import AsyncExitStack
 
 import httpx
 
+from bench.server_process import DEMO, ROOT, TOKEN_BYTES
 from soak.case import case
+from soak.client.bodies import CHAT
+from soak.client.prompts import GREETING, LONG, LONG_PROMPT, chat
+from soak.client.raw import Raw, connect, post
+from soak.client.streams import deltas
 from soak.context import SoakContext, check_error, only_demo
 from soak.footprint import Footprint
-from tests.support.driver import TOKEN_BYTES
-from tests.support.load import LONG_PROMPT
-from tests.support.prompts import GREETING, LONG, chat
-from tests.support.raw import Raw, connect, post
-from tests.support.server_process import DEMO, ROOT
-from tests.support.talk import CHAT, deltas
 
 IDLE_CONNECTIONS = 3000
 MAX_CONNECTIONS = 500

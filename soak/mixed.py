@@ -9,15 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
+from bench.server_process import DEMO
 from soak.case import case
+from soak.client.bodies import CHAT
+from soak.client.malformed import BODIES
+from soak.client.parameters import PARAMETERS
+from soak.client.prompts import LONG, LONG_PROMPT, SURE, chat
+from soak.client.raw import post
+from soak.client.streams import deltas
 from soak.context import SoakContext, check_error, only_demo
 from soak.footprint import Footprint
-from tests.http.test_malformed import BODIES, PARAMETERS
-from tests.support.load import LONG_PROMPT
-from tests.support.prompts import LONG, SURE, chat
-from tests.support.raw import post
-from tests.support.server_process import DEMO
-from tests.support.talk import CHAT, deltas
 
 WORKERS = 12
 SAMPLE_SECONDS = 1.0

@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.server_process import DEMO, ROOT
 from soak.case import NotApplicable, case
+from soak.client.bodies import CHAT
+from soak.client.prompts import GREETING, chat
 from soak.context import SoakSettings, check_error
-from tests.support.prompts import GREETING, chat
-from tests.support.server_process import DEMO, ROOT
-from tests.support.talk import CHAT
 
 SOURCE = ROOT / "models" / DEMO
 SETTLED_SECONDS = 8

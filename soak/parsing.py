@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from soak.case import case
+from soak.client.bodies import CHAT
+from soak.client.malformed import BODIES, HELLO_TEXT
+from soak.client.parameters import PARAMETERS
 from soak.context import SoakContext, check_error
-from tests.http.test_malformed import BODIES, HELLO_TEXT, PARAMETERS
-from tests.support.talk import CHAT
 
 JSON = {"Content-Type": "application/json"}
 PATHS = (CHAT, "/v1/completions", "/tokenize", "/detokenize")

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 
 import httpx
 
-from tests.support.prompts import LONG, chat
-from tests.support.raw import Raw, connect
-from tests.support.talk import client_of, text_of
+from soak.client.prompts import LONG, chat
+from soak.client.raw import Raw, connect
+from soak.client.streams import client_of, text_of
 
 PAUSE = 0.05
 GET_HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

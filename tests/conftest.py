@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
 
 hypothesis.settings.register_profile("ovapi", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("ovapi")

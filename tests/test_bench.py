@@ -12,8 +12,8 @@ import pytest
 
 from bench.connection import Answer, Client
 from bench.figures import figures, spread
+from bench.server_process import DEMO, ROOT, ServerProcess
 from bench.workload import Workload
-from tests.support.server_process import DEMO, ROOT, ServerProcess
 
 CHUNK = '{"choices": [{"text": "%s", "finish_reason": null}]}'
 USAGE = '{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}'

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.server_process import ServerProcess
 from ovapi.config.yaml_document import YamlDocument
-from tests.support.server_process import ServerProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

@@ -49,6 +49,9 @@ ALLOWED: dict[str, set[str]] = {
 }
 """A row for each package, and for each module beside them; the longest that fits counts."""
 
+BESIDE = {"bench": {"ovapi", "training"}, "soak": {"bench", "ovapi"}}
+"""What the folders beside the package may import of this repository; tests see all of it."""
+
 OPENVINO = {"openvino", "openvino_genai", "openvino_tokenizers"}
 
 
@@ -121,6 +124,16 @@ def test_the_direction_of_imports(file: Path) -> None:
     for wanted in imports(tree_of(file)):
         if within(wanted, "ovapi") and wanted != "ovapi" and not within(wanted, package):
             assert any(within(wanted, one) for one in ALLOWED[package]), f"{name} → {wanted}"
+
+
+@pytest.mark.parametrize("folder", BESIDE)
+def test_the_campaign_and_the_benchmarks_import_no_tests(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    ours = {"ovapi", "tests", "training", *BESIDE}
+    for file in files:
+        found = {name.split(".")[0] for name in imports(tree_of(file))} & ours
+        assert found <= BESIDE[folder] | {folder}, name_of(file)
 
 
 @pytest.mark.parametrize("file", MODULES, ids=name_of)

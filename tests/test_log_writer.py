@@ -17,8 +17,8 @@ import psutil
 import pytest
 import yaml
 
+from bench.server_process import DEMO, ROOT
 from ovapi.log_writer import LogWriter
-from tests.support.server_process import DEMO, ROOT
 
 PIPE_BYTES = 64 * 1024
 

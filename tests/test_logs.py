@@ -15,9 +15,9 @@ import httpx
 import pytest
 import yaml
 
+from bench.server_process import DEMO, ROOT, ServerProcess
 from ovapi import logs
-from tests.support.prompts import GREETING, LASTING, LONG, chat
-from tests.support.server_process import DEMO, ROOT, ServerProcess
+from soak.client.prompts import GREETING, LASTING, LONG, chat
 
 NASTY = "a\r\nb\x1b[31m\x00\x7f\x9b\u2028ü"
 SECRET = "a prompt that nobody else may read"

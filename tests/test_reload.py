@@ -11,11 +11,11 @@ import httpx
 import pytest
 import yaml
 
+from bench.server_process import DEMO, ROOT, ServerProcess
 from ovapi.config.loader import load
 from ovapi.config.reload import merge
 from ovapi.config.settings import Config
-from tests.support.prompts import GREETING, LASTING, LONG, chat
-from tests.support.server_process import DEMO, ROOT, ServerProcess
+from soak.client.prompts import GREETING, LASTING, LONG, chat
 
 CHAT = "/v1/chat/completions"
 

@@ -17,9 +17,10 @@ import psutil
 import pytest
 import yaml
 
-from tests.support.prompts import GREETING, LASTING, LONG, SURE, chat
-from tests.support.server_process import DEMO, ROOT, ServerProcess
-from tests.support.talk import CHAT, client_of, deltas, text_of
+from bench.server_process import DEMO, ROOT, ServerProcess
+from soak.client.bodies import CHAT
+from soak.client.prompts import GREETING, LASTING, LONG, SURE, chat
+from soak.client.streams import client_of, deltas, text_of
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

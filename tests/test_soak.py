@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
+from bench.server_process import ServerProcess
 from soak.campaign import ask_for_references, settled
 from soak.case import Case
 from soak.cases import ALL
+from soak.client.streams import client_of
 from soak.context import Options, SoakContext, SoakSettings, started
 from soak.footprint import Footprint
-from tests.support.server_process import ServerProcess
-from tests.support.talk import client_of
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
 
 LLAMA = "Meta-Llama-3-8B-Instruct"
 PORT = "localhost:9112"

@@ -8,8 +8,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
-from tests.support.prompts import GREETING
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
+from soak.client.prompts import GREETING
 
 # what these libraries warn about in their own code, and the sockets that they never close
 pytestmark = [

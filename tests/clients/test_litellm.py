@@ -7,8 +7,8 @@ from typing import Any
 import litellm
 import pytest
 
-from tests.support.prompts import GREETING
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
+from soak.client.prompts import GREETING
 
 # what these libraries warn about in their own code, and the sockets that they never close
 pytestmark = [

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.prompts import GREETING
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
+from soak.client.prompts import GREETING
 
 SOURCE = Path(__file__).with_name("node")
 

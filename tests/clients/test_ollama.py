@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import ollama
 import pytest
 
-from tests.support.prompts import GREETING, LONG, UNSURE, WAVERING
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
+from soak.client.prompts import GREETING, LONG, UNSURE, WAVERING
 
 HELLO = [{"role": "user", "content": GREETING}]
 GREEDY = {"temperature": 0}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 

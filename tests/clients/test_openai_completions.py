@@ -9,8 +9,8 @@ import openai
 import pytest
 from openai.types import Completion
 
-from tests.support.prompts import GREETING
-from tests.support.server_process import DEMO, ServerProcess
+from bench.server_process import DEMO, ServerProcess
+from soak.client.prompts import GREETING
 
 TURN = f"<|im_start|>user\n{GREETING}<|im_end|>\n<|im_start|>assistant\n"
 

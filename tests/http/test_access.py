@@ -10,8 +10,8 @@ import httpx
 import pytest
 import trustme
 
-from tests.support.prompts import GREETING, chat
-from tests.support.server_process import ServerProcess
+from bench.server_process import ServerProcess
+from soak.client.prompts import GREETING, chat
 
 SECRET = "a-very-secret-key"
 CHAT = "/v1/chat/completions"

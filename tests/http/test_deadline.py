@@ -11,8 +11,8 @@ import pytest
 
 from ovapi.config.settings import LimitsConfig
 from ovapi.core import Accepted, Delta
+from soak.client.bodies import CHAT, chat
 from tests.support.api import SCHEMAS, Api, until
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
 
 COMPLETIONS = "/v1/completions"

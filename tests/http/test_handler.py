@@ -11,10 +11,10 @@ import pytest
 from ovapi.api.openai.models import ModelList
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import ServerConfig
+from soak.client.bodies import CHAT, HELLO
+from soak.client.raw import connect, post
 from tests.support.api import LIMITS, SCHEMAS, Api
-from tests.support.bodies import CHAT, HELLO
 from tests.support.fake_engine import script
-from tests.support.raw import connect, post
 
 PATHS = [
     CHAT,

@@ -6,17 +6,13 @@ import json
 
 import pytest
 
+from soak.client.bodies import HELLO, chat
+from soak.client.malformed import BROKEN
+from soak.client.raw import CHUNKED, Raw, chunk, connect, post
 from tests.support.api import LIMITS, SCHEMAS, Api, until
-from tests.support.bodies import HELLO, chat
 from tests.support.fake_engine import script
-from tests.support.raw import Raw, connect, post
 
 TOO_MUCH = LIMITS.max_body_bytes + 1
-CHUNKED = {"Content_Length": None, "Transfer_Encoding": "chunked"}
-
-
-def chunk(data: bytes) -> bytes:
-    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 async def assert_too_large(raw: Raw) -> None:
@@ -95,27 +91,6 @@ async def test_a_client_that_leaves_in_its_body_is_forgotten(api: Api) -> None:
         await raw.send(post(b"", Content_Length="100") + b"{")
         await until(lambda: api.app.active == 1)
     await until(lambda: api.app.active == 0)
-
-
-BROKEN = [
-    post(HELLO, Transfer_Encoding="chunked"),
-    post(HELLO, Content_Length="5, 6"),
-    post(HELLO, Content_Length="-1"),
-    post(HELLO, Content_Length="+5"),
-    post(HELLO, Content_Length="0x10"),
-    post(HELLO, Content_Length=None, Transfer_Encoding="gzip, chunked"),
-    post(HELLO, Content_Length=None, Transfer_Encoding="\x0bchunked"),
-    post(b"", **CHUNKED) + b"zz\r\n",
-    post(b"", **CHUNKED) + b"-5\r\nhello\r\n0\r\n\r\n",
-    post(b"", **CHUNKED) + b"5\r\nhelloXX0\r\n\r\n",
-    post(b"", **CHUNKED) + b"1" * 100,
-    post(HELLO, X_Flood="x" * 70_000),
-    post(HELLO, **{f"X-{n}": "x" * 100 for n in range(700)}),
-    post(HELLO, Host=None),
-    b"NONSENSE\r\n\r\n",
-    b"GET /health HTTP/9.9\r\n\r\n",
-    b"GET /health HTTP/1.1\r\nHost: a\r\nHost : b\r\n\r\n",
-]
 
 
 @pytest.mark.parametrize("request_", BROKEN)

@@ -15,8 +15,8 @@ from ovapi.core import SamplingParams
 from ovapi.errors import ApiError, InvalidRequest
 from ovapi.http.body.parser import MAX_DEPTH, parse
 from ovapi.http.json_encoder import encode_json
+from soak.client.bodies import HELLO
 from tests.support.api import SCHEMAS
-from tests.support.bodies import HELLO
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64) | TEXT

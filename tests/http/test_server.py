@@ -12,10 +12,10 @@ import pytest
 
 from ovapi.config.settings import ServerConfig
 from ovapi.http.server import SPARE_FILES, most_connections
+from soak.client.bodies import CHAT, chat
+from soak.client.raw import Raw, connect, post
 from tests.support.api import LIMITS, SCHEMAS, Api, until
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
-from tests.support.raw import Raw, connect, post
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 MOST = 20

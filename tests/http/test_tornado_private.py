@@ -10,8 +10,8 @@ from tornado.web import Application, RequestHandler
 
 from ovapi.http import tornado_private
 from ovapi.http.handler import VERBS, ApiHandler
+from soak.client.raw import connect
 from tests.support.api import Api, until
-from tests.support.raw import connect
 
 
 class OnlyGet(RequestHandler):

@@ -15,13 +15,13 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from bench.server_process import DEMO, ServerProcess
 from ovapi.config import loader
 from ovapi.config.loader import load
 from ovapi.config.yaml_document import ConfigError
 from ovapi.http.telemetry.tracing import CLOSE_SECONDS, EXPORT_SECONDS
+from soak.client.prompts import GREETING, LASTING, LONG, chat
 from tests.support.collector import Collector, attributes, request_of
-from tests.support.prompts import GREETING, LASTING, LONG, chat
-from tests.support.server_process import DEMO, ServerProcess
 
 CHAT = "/v1/chat/completions"
 TRACE = "0af7651916cd43dd8448eb211c80319c"

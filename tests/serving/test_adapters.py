@@ -14,9 +14,9 @@ import httpx
 import openai
 import pytest
 
+from bench.server_process import DEMO, PIRATE, ROOT, ServerProcess
 from ovapi.validation.schemas import Schemas
-from tests.support.prompts import chat
-from tests.support.server_process import DEMO, PIRATE, ROOT, ServerProcess
+from soak.client.prompts import chat
 
 PARROT = "ovapi-demo-pirate"
 ABSENT = "ovapi-demo-absent"

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.prompts import GREETING, LASTING, LONG, chat
-from tests.support.server_process import DEMO, PIRATE, ROOT, ServerProcess
+from bench.server_process import DEMO, PIRATE, ROOT, ServerProcess
+from soak.client.prompts import GREETING, LASTING, LONG, chat
 
 CHAT = "/v1/chat/completions"
 FOLDER = str(ROOT / "models" / DEMO)

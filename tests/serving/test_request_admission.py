@@ -11,10 +11,10 @@ import pytest
 
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import KeyLimits, LimitsConfig
+from soak.client.bodies import CHAT, chat
+from soak.client.raw import connect, post
 from tests.support.api import Api, until
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
-from tests.support.raw import connect, post
 
 OLLAMA = "/api/chat"
 RUNNING = 3

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from bench.server_process import DEMO, ROOT
 from ovapi.config.loader import load
 from ovapi.config.settings import Config, ModelConfig
 from ovapi.engine.base import MAX_BATCHED_TOKENS, EngineSpec
 from ovapi.serving import tuning_profile as profile
 from ovapi.serving.model_manager import ModelManager
 from ovapi.serving.tuning_profile import Profile
-from tests.support.server_process import DEMO, ROOT
 
 
 def config_of(folder: Path, **model: Any) -> Config:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bench.server_process import TOKEN_BYTES as TOKEN_BYTES
 from ovapi.core import (
     Accepted,
     ChatPrompt,
@@ -28,8 +29,6 @@ from ovapi.errors import ApiError
 
 DEMO = Path(__file__).resolve().parents[2] / "models" / "ovapi-demo"
 SECONDS = 60
-TOKEN_BYTES = 2 * 5 * 2 * 4 * 32
-"""Of the built-in model in the KV cache: keys and values, layers, 16 bits, heads, their size."""
 
 
 def chat(*texts: str, **fields: Any) -> ChatPrompt:

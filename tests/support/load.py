@@ -10,11 +10,9 @@ import sys
 
 import httpx
 
-from tests.support.prompts import LONG, chat
+from soak.client.prompts import LONG, LONG_PROMPT, chat
 
 STREAMS = 16
-LONG_PROMPT = "one two three four five six seven eight nine ten " * 100
-"""About 3,000 tokens of the built-in model."""
 
 
 async def run(url: str) -> list[int]:

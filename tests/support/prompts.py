@@ -1,27 +1,5 @@
-"""Prompts whose greedy answers the built-in model is sure of, up to their end."""
+"""The prompts that tests share with the campaign."""
 
-from __future__ import annotations
+from soak.client.prompts import GREETING, LASTING, LONG, SURE, UNSURE, WAVERING, chat
 
-GREETING = "Hello!"
-LONG = "Count to 100."
-LASTING: dict[str, object] = {"ignore_eos": True, "max_tokens": 3000}
-"""Parameters of an answer that is still on its way whatever is done meanwhile: it takes seconds."""
-WAVERING = "Qwertz uiop"
-"""Samples of the answer differ, and those of one seed are alike one after the other."""
-UNSURE = "Repeat the story of Ada and the joke in French with keys a, b"
-"""Nothing that the model knows: each sample of the answer is another."""
-SURE = (
-    "Hello!",
-    "What are you?",
-    "Tell me a joke.",
-    "Count to 12.",
-    "Count to 30.",
-    "What is 3 plus 4?",
-    "Write a sentence about the sea.",
-    "Good morning!",
-)
-
-
-def chat(text: str, **parameters: object) -> dict[str, object]:
-    """The body of a greedy chat request with one user message."""
-    return {"messages": [{"role": "user", "content": text}], "temperature": 0, **parameters}
+__all__ = ["GREETING", "LASTING", "LONG", "SURE", "UNSURE", "WAVERING", "chat"]

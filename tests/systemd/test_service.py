@@ -17,13 +17,13 @@ import httpx
 import pytest
 import yaml
 
+from bench.server_process import DEMO, ROOT
 from ovapi.config.loader import load
 from ovapi.config.settings import ModelConfig
 from ovapi.core import Accepted, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.serving.model import Model
 from ovapi.systemd.watchdog import STUCK_SECONDS, Progress
 from tests.support.fake_engine import FakeEngine
-from tests.support.server_process import DEMO, ROOT
 
 UNIT = ROOT / "systemd" / "ovapi.service"
 KEY = "a-key-of-the-credential"

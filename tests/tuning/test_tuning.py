@@ -11,10 +11,10 @@ from pathlib import Path
 
 import yaml
 
+from bench.server_process import DEMO, ROOT
 from ovapi.tuning.search import Search
 from ovapi.tuning.space import Setting, Space
 from ovapi.tuning.trial import Figures, TrialResult
-from tests.support.server_process import DEMO, ROOT
 
 DEFAULTS = {
     "INFERENCE_PRECISION_HINT": "bf16",

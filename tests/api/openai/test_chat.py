@@ -23,8 +23,8 @@ from ovapi.core import (
 )
 from ovapi.engine.base import EngineState
 from ovapi.errors import EngineFailed
+from soak.client.bodies import CHAT, chat
 from tests.support.api import SCHEMAS, Api, until
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
 
 DEFAULTS = SamplingParams()

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.prompts import GREETING, LONG, UNSURE, WAVERING
-from tests.support.server_process import ServerProcess
+from bench.server_process import ServerProcess
+from soak.client.prompts import GREETING, LONG, UNSURE, WAVERING
 
 END = "<|im_end|>"
 

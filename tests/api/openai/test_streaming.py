@@ -11,10 +11,10 @@ import pytest
 
 from ovapi.core import Accepted, Delta, Failed, Finished, TokenLogprob, Usage
 from ovapi.errors import ContextLengthExceeded, EngineFailed
+from soak.client.bodies import CHAT, chat
+from soak.client.raw import Raw, connect, post
 from tests.support.api import SCHEMAS, Api, until
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
-from tests.support.raw import Raw, connect, post
 
 STREAM = chat(stream=True)
 WITH_USAGE = chat(stream=True, stream_options={"include_usage": True})

@@ -1,4 +1,4 @@
-"""Talking to a real server: streamed answers as text."""
+"""Streamed answers of a server as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-CHAT = "/v1/chat/completions"
+from soak.client.bodies import CHAT
 
 
 def client_of(url: str, **options: Any) -> httpx.AsyncClient:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.support.bodies import CHAT
+from soak.client.bodies import CHAT
+
+CHUNKED = {"Content_Length": None, "Transfer_Encoding": "chunked"}
 
 
 class Raw:
@@ -60,3 +62,7 @@ def post(body: Mapping[str, Any] | bytes, path: str = CHAT, **headers: str | Non
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + data
+
+
+def chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"

@@ -1,4 +1,4 @@
-"""Request bodies for the tests."""
+"""Request bodies that say little."""
 
 from __future__ import annotations
 
