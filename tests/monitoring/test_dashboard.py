@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.server_process import ROOT
 from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.serving.metrics.metrics import Metrics
@@ -17,7 +18,7 @@ from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas
 from tests.support.fake_engine import FakeEngine
 
-FILE = Path(__file__).resolve().parent.parent / "monitoring" / "grafana.json"
+FILE = ROOT / "monitoring" / "grafana.json"
 DASHBOARD = json.loads(FILE.read_text(encoding="utf-8"))
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 QUERIES += [one["query"] for one in DASHBOARD["templating"]["list"] if one["type"] == "query"]
