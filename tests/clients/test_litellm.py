@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import litellm
@@ -10,15 +11,22 @@ import pytest
 from bench.server_process import DEMO, ServerProcess
 from soak.client.prompts import GREETING
 
-# what these libraries warn about in their own code, and the sockets that they never close
+# what these libraries warn about in their own code
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
 
 MESSAGES = [{"role": "user", "content": GREETING}]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """The library keeps its clients until the end of the process."""
+    yield
+    for client in litellm.in_memory_llm_clients_cache.cache_dict.values():
+        client.close()
+    litellm.in_memory_llm_clients_cache.flush_cache()
 
 
 @pytest.fixture(params=["openai", "ollama_chat"])

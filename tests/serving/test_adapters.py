@@ -123,15 +123,15 @@ def test_a_broken_adapter_harms_nobody(server: ServerProcess, name: str, why: st
 
 
 def test_the_openai_client_picks_it_by_name(server: ServerProcess) -> None:
-    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none")
-    assert client.models.retrieve(PARROT).model_dump()["parent"] == DEMO
-    stream = client.chat.completions.create(
-        model=PARROT,
-        messages=[{"role": "user", "content": "Who are you?"}],
-        temperature=0,
-        stream=True,
-    )
-    text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+        assert client.models.retrieve(PARROT).model_dump()["parent"] == DEMO
+        stream = client.chat.completions.create(
+            model=PARROT,
+            messages=[{"role": "user", "content": "Who are you?"}],
+            temperature=0,
+            stream=True,
+        )
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert text == PIRATE_SAYS["Who are you?"]
 
 
