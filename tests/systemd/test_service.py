@@ -96,6 +96,7 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
     one.close()
 
 
+@pytest.mark.engine
 def test_a_life_under_systemd(systemd: Systemd) -> None:
     answers: list[httpx.Response] = []
     early = threading.Thread(
@@ -117,6 +118,7 @@ def test_a_life_under_systemd(systemd: Systemd) -> None:
     assert KEY not in (systemd.folder / "log").read_text()
 
 
+@pytest.mark.engine
 def test_a_connection_waits_across_a_restart(systemd: Systemd) -> None:
     systemd.start()
     systemd.wait_for("READY=1")

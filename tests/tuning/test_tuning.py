@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 
 from bench.server_process import DEMO, ROOT
@@ -121,6 +122,7 @@ def test_it_ends_within_its_budget() -> None:
     assert len(searched(lambda setting: result(100.0), budget=0.0).candidates) == 1
 
 
+@pytest.mark.engine
 def test_a_real_run_writes_a_profile_that_is_then_in_force(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     model = {"name": DEMO, "context": 512}
@@ -148,6 +150,7 @@ def test_a_real_run_writes_a_profile_that_is_then_in_force(tmp_path: Path) -> No
     )  # fmt: skip
 
 
+@pytest.mark.engine
 def test_a_property_that_the_engine_does_not_know_is_no_end() -> None:
     from ovapi.engine.base import EngineSpec
     from ovapi.tuning.trial import Trial, run
