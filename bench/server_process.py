@@ -47,6 +47,7 @@ class ServerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._client.close()
         engines = self.children() if self.process.poll() is None else []
         self.process.kill()
         self.process.wait()
@@ -68,6 +69,9 @@ class ServerProcess:
         found = self.wait_for_log(r"listening on (https?:[\w.:/\[\]-]+)")
         self.url = found.group(1).rstrip("/")
         self.opened = time.perf_counter() - self._started
+        # a client for each look would load the system's certificates each time: 25 ms of processor,
+        # which the engine that one waits for would rather have
+        self._client = httpx.Client(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     @property
     def pid(self) -> int:
@@ -88,7 +92,7 @@ class ServerProcess:
         raise AssertionError(f"no {pattern!r} within {seconds} s in:\n{self.log}")
 
     def health(self) -> dict[str, Any]:
-        body: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=10).json()
+        body: dict[str, Any] = self._client.get(f"{self.url}/health", timeout=10).json()
         return body
 
     def wait_ready(self, model: str = DEMO, seconds: float = START_SECONDS) -> None:
