@@ -1,44 +1,57 @@
-# make serve: run the server; make test: run every test; make lint: ruff and mypy
+# Every target installs what it needs into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= config.yaml
 MINUTES ?= 5
 KILLS ?= 20
+MUTANTS ?= 100
+MODULES ?= ovapi/engine/process ovapi/http ovapi/serving
 
-.PHONY: serve test lint docs fuzz soak bench bench-model clean
+.PHONY: help serve test quick lint docs fuzz soak mutate bench bench-model clean
 
-serve: $(VENV)/.serve
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(VENV)/.serve ## run the server: make serve CONFIG=config.yaml
 	$(BIN)/python -m ovapi --config $(CONFIG)
 
-test: $(VENV)/.test
+test: $(VENV)/.test ## run every test: some minutes
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.lint
+# Whatever is in tests/clients needs an engine, and packages that are slow to import.
+quick: $(VENV)/.test ## run the tests that need no engine: less than a minute
+	$(BIN)/python -m pytest -m "not engine" --ignore=tests/clients
+
+lint: $(VENV)/.lint ## check with ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Bounded: a few minutes
-fuzz: $(VENV)/.fuzz
-	$(BIN)/python -m tests.support.fuzz
+docs: $(VENV)/.serve ## write the generated documentation
+	$(BIN)/python -m ovapi.api.docs > api_documentation.md
+	$(BIN)/python -m ovapi.config.documentation > docs/configuration.md
 
-# Bounded: about a quarter of an hour; make soak MINUTES=60 KILLS=200 for more
-soak: $(VENV)/.test
+# Schemathesis knows the OpenAPI document; the campaign's own fuzzer knows the bounds in the schemas.
+fuzz: $(VENV)/.fuzz ## send what the schemas allow, and what they do not: a few minutes
+	$(BIN)/python -m tests.support.fuzz
+	$(BIN)/python -m soak.fuzz
+
+soak: $(VENV)/.test ## run the campaign: make soak MINUTES=60 KILLS=200, or SOAK="--only 9,10"
 	$(BIN)/python -m soak --minutes $(MINUTES) --kills $(KILLS) $(SOAK)
 
-# Bounded: 35 minutes, or two: make bench BENCH=--quick
-bench: $(VENV)/.bench
+mutate: $(VENV)/.mutate ## change the code at random places and see whether tests fail
+	$(BIN)/python -m tests.support.mutate --mutants $(MUTANTS) $(MODULES)
+
+bench: $(VENV)/.bench ## run the benchmarks: 35 minutes, or two with BENCH=--quick
 	$(BIN)/python -m bench.model --check || $(MAKE) bench-model
 	$(BIN)/python -m bench $(BENCH)
 
-# A few minutes and 2 GB in ~/.cache/ovapi-bench, once
-bench-model: $(VENV)/.train
+bench-model: $(VENV)/.train ## make the model of the benchmarks, once: 2 GB in ~/.cache/ovapi-bench
 	$(BIN)/python -m bench.model int4 int8 fp16
 
-docs: $(VENV)/.serve
-	$(BIN)/python -m ovapi.api.docs > api_documentation.md
-	$(BIN)/python -m ovapi.config.documentation > docs/configuration.md
+clean: ## remove what was installed and built
+	rm -rf $(VENV) build *.egg-info
 
 # One stamp for each set of packages; a change of setup.py installs again.
 $(VENV)/.created:
@@ -61,6 +74,10 @@ $(VENV)/.fuzz: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,fuzz]'
 	touch $@
 
+$(VENV)/.mutate: setup.py $(VENV)/.created
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,mutate]'
+	touch $@
+
 $(VENV)/.bench: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
 	touch $@
@@ -71,6 +88,3 @@ $(VENV)/.train: setup.py $(VENV)/.created
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
 	$(BIN)/pip uninstall --quiet --yes torchvision
 	touch $@
-
-clean:
-	rm -rf $(VENV) build *.egg-info

@@ -64,6 +64,8 @@ setup(
         "otel": OTEL,
         # throws requests at the server that its OpenAPI document allows, and some that it does not
         "fuzz": ["schemathesis>=4,<5"],
+        # changes the code at random places, to see whether tests fail
+        "mutate": ["cosmic-ray>=8,<9"],
         "lint": ["ruff>=0.17,<0.18", "mypy>=2,<3", "types-PyYAML", "types-jsonschema"],
         # torch is pinned so that no CUDA build is pulled in
         "train": ["torch==2.13.0", "transformers>=4.57,<6", "optimum-intel>=2.2,<3"],

@@ -9,5 +9,6 @@ client/        requests, and how they are sent; the tests share it
 footprint.py   memory, file descriptors and slots, before and after
 campaign.py    runs cases and gathers their outcomes
 table.py       the outcomes as Markdown
-load.py, lifecycle.py, kills.py, mixed.py, parsing.py, framing.py, access.py, engine.py   the cases
+load.py, lifecycle.py, kills.py, models.py, mixed.py, parsing.py, framing.py, access.py, engine.py,
+fuzz.py        the cases
 """
