@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -92,24 +93,6 @@ def test_json_where_there_is_no_terminal(
     assert json.loads(capfd.readouterr().err)["message"] == "just right"
 
 
-def test_every_process_writes_json(tmp_path: Path) -> None:
-    settings = {"logging": {"format": "json", "level": "DEBUG"}}
-    with ServerProcess(tmp_path, settings) as server:
-        server.wait_ready()
-        headers = {"X-Request-ID": "my-request"}
-        url = f"{server.url}/v1/chat/completions"
-        answer = httpx.post(url, json=chat(GREETING, max_tokens=3), headers=headers, timeout=60)
-        assert server.terminate() == 0
-        text = server.log
-    lines = [json.loads(line) for line in text.splitlines()]
-    loggers = {line["logger"].split(".")[1] for line in lines if "." in line["logger"]}
-    assert {"server", "access", "engine"} <= loggers
-    (about,) = [line for line in lines if line.get("request") == "my-request"]
-    assert (about["status"], about["path"], about["key"]) == (200, "/v1/chat/completions", "-")
-    assert about["answer"].startswith(answer.json()["id"])
-    assert any(f"model {DEMO} loaded" in line["message"] for line in lines)
-
-
 TELLING: list[tuple[str, dict[str, object]]] = [
     ("/v1/chat/completions", chat(SECRET, max_tokens=3)),
     ("/v1/chat/completions", chat(SECRET, stream=True, max_tokens=3)),
@@ -128,24 +111,51 @@ TELLING: list[tuple[str, dict[str, object]]] = [
 """Requests of every kind, good and bad, that have something to hide."""
 
 
-@pytest.mark.parametrize("engine", ["batching", "simple"])
-def test_no_process_tells_a_prompt_at_any_level(tmp_path: Path, engine: str) -> None:
-    models = [{"name": DEMO, "engine": engine}]
+@dataclass(frozen=True)
+class Told:
+    """What a server at level DEBUG has logged from its start to its end, and what it answered."""
+
+    log: str
+    first: httpx.Response
+    answers: list[httpx.Response]
+    said: str
+
+
+@pytest.fixture(scope="module", params=["batching", "simple"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    models = [{"name": DEMO, "engine": request.param}]
     settings = {"logging": {"format": "json", "level": "DEBUG"}, "models": models}
-    with ServerProcess(tmp_path, settings) as server, httpx.Client(timeout=60) as client:
+    folder = tmp_path_factory.mktemp("told")
+    with ServerProcess(folder, settings) as server, httpx.Client(timeout=60) as client:
         server.wait_ready()
+        url = f"{server.url}/v1/chat/completions"
+        mine = {"X-Request-ID": "my-request"}
+        first = client.post(url, json=chat(GREETING, max_tokens=3), headers=mine)
         client.headers["Content-Type"] = "application/json"
         bodies = [(path, json.dumps(body)) for path, body in TELLING]
         bodies.append(("/v1/chat/completions", json.dumps(chat(SECRET))[:-1]))
-        answered = [client.post(server.url + path, content=body) for path, body in bodies]
-        said = client.post(f"{server.url}/v1/chat/completions", json=chat("Count to 12.")).json()
+        answers = [client.post(server.url + path, content=body) for path, body in bodies]
+        said = client.post(url, json=chat("Count to 12.")).json()["choices"][0]["message"]
         assert server.terminate() == 0
-        text = server.log
-    assert answered[0].status_code == 200
-    assert {200, 400, 404} <= {answer.status_code for answer in answered}
-    assert text.count("ovapi.access") > len(bodies)
-    assert "nobody else" not in text
-    assert said["choices"][0]["message"]["content"] not in text
+        return Told(server.log, first, answers, said["content"])
+
+
+def test_every_process_writes_json(told: Told) -> None:
+    lines = [json.loads(line) for line in told.log.splitlines()]
+    loggers = {line["logger"].split(".")[1] for line in lines if "." in line["logger"]}
+    assert {"server", "access", "engine"} <= loggers
+    (about,) = [line for line in lines if line.get("request") == "my-request"]
+    assert (about["status"], about["path"], about["key"]) == (200, "/v1/chat/completions", "-")
+    assert about["answer"].startswith(told.first.json()["id"])
+    assert any(f"model {DEMO} loaded" in line["message"] for line in lines)
+
+
+def test_no_process_tells_a_prompt_at_any_level(told: Told) -> None:
+    assert told.answers[0].status_code == 200
+    assert {200, 400, 404} <= {answer.status_code for answer in told.answers}
+    assert told.log.count("ovapi.access") > len(told.answers)
+    assert "nobody else" not in told.log
+    assert told.said not in told.log
 
 
 def test_who_asks_for_prompts_gets_them_until_he_says_stop(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ GREETING = "Hello!"
 LONG = "Count to 100."
 LONG_PROMPT = "one two three four five six seven eight nine ten " * 100
 """About 3,000 tokens of the built-in model."""
-LASTING: dict[str, object] = {"ignore_eos": True, "max_tokens": 3000}
-"""Parameters of an answer that is still on its way whatever is done meanwhile: it takes seconds."""
+LASTING: dict[str, object] = {"ignore_eos": True, "max_tokens": 1500}
+"""Parameters of an answer that is still on its way whatever is done: it takes a second."""
 WAVERING = "Qwertz uiop"
 """Samples of the answer differ, and those of one seed are alike one after the other."""
 UNSURE = "Repeat the story of Ada and the joke in French with keys a, b"
