@@ -2,8 +2,8 @@
 
 ``python -m soak.fuzz`` prints the faults; exit status 1 if there are any. A fault is a 5xx other
 than 503 with ``Retry-After``, an error that is not in the dialect's shape or names no parameter,
-an answer that twice takes longer than SECONDS to begin, an engine that dies, and a `/health` that does
-not answer meanwhile.
+an answer that twice takes longer than SECONDS to begin, an engine that dies, and a `/health` that
+does not answer meanwhile.
 """
 
 from __future__ import annotations
