@@ -126,6 +126,7 @@ def flood(url: str) -> None:
             client.get(f"{url}/{'x' * 150}{number}")
 
 
+@pytest.mark.engine
 def test_a_server_whose_log_nobody_reads_goes_on(config: Path, pipe: tuple[int, int]) -> None:
     process = start(config, pipe[1])
     try:
@@ -139,6 +140,7 @@ def test_a_server_whose_log_nobody_reads_goes_on(config: Path, pipe: tuple[int, 
         process.wait()
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("shell", ['"$@" 2>&-', '"$@" 2>/dev/full'], ids=["closed", "full"])
 def test_a_server_that_cannot_log_serves(config: Path, shell: str) -> None:
     process = start(config, subprocess.DEVNULL, shell)
