@@ -70,6 +70,10 @@ def figure(server: ServerProcess, name: str, **labels: str) -> float | None:
     return None
 
 
+def idle_unloads(server: ServerProcess) -> float | None:
+    return figure(server, "model_unloads_total", model_name="demo", reason="idle")
+
+
 def ready(server: ServerProcess) -> int:
     return httpx.get(f"{server.url}/ready", timeout=10).status_code
 
@@ -145,8 +149,8 @@ def test_an_idle_model_leaves_and_its_memory_comes_back(tmp_path: Path) -> None:
     with serve(tmp_path, entry("demo", keep_alive="300ms")) as server:
         for loads in (1, 2):
             assert ask(server, "demo").status_code == 200
-            server.wait_until(lambda: not engines(server), 10)
-            assert figure(server, "model_unloads_total", model_name="demo", reason="idle") == loads
+            server.wait_until(lambda loads=loads: idle_unloads(server) == loads, 10)
+            assert not engines(server)
         server.wait_for_log(r"model demo: loaded in [\d.]+ s \(request\)")
         server.wait_for_log(r"model demo: unloaded in [\d.]+ s \(idle\), unused for 0 s, \d+ MiB")
         cpu = psutil.Process(server.process.pid).cpu_times().user
