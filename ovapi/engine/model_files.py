@@ -13,7 +13,7 @@ from ovapi.engine.load_error import LoadError
 
 MODEL_FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml")
 _DEFAULT_CONTEXT = 2048
-_MAX_FILE = 64 * 2**20
+_MAX_FILE = 8 * 2**20
 _MAX_TEMPLATE = 2**20
 _MAX_NUMBER = 2**40
 _TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")

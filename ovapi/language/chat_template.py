@@ -13,13 +13,13 @@ from ovapi.language.template.budget import RenderLimit
 from ovapi.language.template.compiled import CompiledTemplate, markers_in
 from ovapi.language.template.sandbox import GLOBALS, Objection
 from ovapi.language.template.traits import TemplateTraits, probe
-from ovapi.language.template.variables import message_variables
+from ovapi.language.template.variables import arguments_object, message_variables
 
 log = logging.getLogger(__name__)
 
-_SECONDS = 10.0
-_SECONDS_PER_MESSAGE = 0.01
-"""CPU time: the slowest known templates take 4 ms a message."""
+_SECONDS = 2.0
+_SECONDS_EACH = 0.01
+"""CPU time for all, and for each message and tool: the slowest known templates take 4 ms."""
 _PROBE_SECONDS = 1.0
 _STANDARD = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
 
@@ -76,7 +76,8 @@ class ChatTemplate:
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Raises InvalidRequest with the template's own objection, ApiError for its failures."""
-        seconds = _SECONDS + _SECONDS_PER_MESSAGE * len(variables["messages"])
+        entries = len(variables["messages"]) + len(variables["tools"] or ())
+        seconds = _SECONDS + _SECONDS_EACH * entries
         try:
             return self._render(variables, seconds)
         except InvalidRequest:
@@ -110,14 +111,14 @@ class ChatTemplate:
                     f"The model's chat template failed on the '{param}' of this request.",
                     param=param,
                 )
-        calls = [call for one in variables["messages"] for call in one.get("tool_calls", ())]
-        texts = [call for call in calls if isinstance(call["function"]["arguments"], str)]
-        if texts and self.traits.arguments == "mapping":
-            return InvalidRequest(
-                "This model's chat template requires the arguments of every tool call to be a "
-                "JSON object.",
-                param="messages",
-            )
+        for call in (call for one in variables["messages"] for call in one.get("tool_calls", ())):
+            arguments = call["function"]["arguments"]
+            if isinstance(arguments, str) and isinstance(arguments_object(arguments), str):
+                return InvalidRequest(
+                    "This model's chat template requires the arguments of every tool call to be a "
+                    "JSON object.",
+                    param="messages",
+                )
         return ApiError("The model's chat template failed on these messages.")
 
     def _succeeds(self, variables: Mapping[str, Any]) -> bool:

@@ -23,7 +23,8 @@ MODEL_FILE = "openvino_model.xml"
 SMALL = 1024 * 1024
 """Files up to this size go into the digest with their content, the others with their size."""
 
-MAX_GRAPH = 512 * 1024 * 1024
+MAX_GRAPH = 256 * 1024 * 1024
+MAX_CONSTANTS = 100_000
 CONSTANT_MARK = b'type="Const"'
 CONSTANT = re.compile(
     rb'type="Const"[^>]{0,500}>\s{0,100}'
@@ -179,12 +180,15 @@ def _weights(graph: Path) -> tuple[int, str]:
 
 def _constants(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Element type and shape of each constant in a graph."""
-    position = data.find(CONSTANT_MARK)
-    while position >= 0:
+    position = 0
+    for _ in range(MAX_CONSTANTS):
+        position = data.find(CONSTANT_MARK, position)
+        if position < 0:
+            return
         found = CONSTANT.match(data, position)
         if found is not None:
             yield found.group(1), found.group(2)
-        position = data.find(CONSTANT_MARK, position + 1)
+        position = found.end() if found else position + 1
 
 
 def _info(

@@ -104,9 +104,10 @@ AS_JSON = "{{ call.function.arguments | tojson }}"
 AS_TEXT = "{{ '' + call.function.arguments }}"
 AS_IT_IS = "{{ call.function.arguments }}"
 BY_ENTRY = "{% for k, v in call.function.arguments.items() %}<{{ k }}={{ v }}>{% endfor %}"
-EITHER = (
-    "{% if call.function.arguments is string %}" + AS_TEXT + "{% else %}" + BY_ENTRY + "{% endif %}"
+FROM_TEXT = (
+    "{% for k, v in (call.function.arguments | from_json) | items %}<{{ k }}={{ v }}>{% endfor %}"
 )
+EITHER = "{% if call.function.arguments is string %}X{% else %}" + BY_ENTRY + "{% endif %}"
 CALLS = "{%% for m in messages %%}{%% for call in m.tool_calls %%}%s{%% endfor %%}{%% endfor %%}"
 
 
@@ -117,6 +118,7 @@ CALLS = "{%% for m in messages %%}{%% for call in m.tool_calls %%}%s{%% endfor %
         (AS_TEXT, "text", '{"a": [1]}'),
         (AS_IT_IS, "text", '{"a": [1]}'),
         (BY_ENTRY, "mapping", "<a=[1]>"),
+        (FROM_TEXT, "text", "<a=[1]>"),
         (EITHER, "mapping", "<a=[1]>"),
     ],
 )
@@ -134,6 +136,11 @@ def test_arguments_that_are_no_object(arguments: str) -> None:
     assert caught.value.param == "messages"
 
 
+def test_arguments_that_a_template_cannot_read() -> None:
+    with pytest.raises(InvalidRequest, match="JSON object"):
+        render(CALLS % FROM_TEXT, called("nonsense"))
+
+
 def test_no_arguments_are_an_empty_object() -> None:
     assert render(CALLS % AS_TEXT, called("")) == render(CALLS % AS_JSON, called("")) == "{}"
 
@@ -144,6 +151,8 @@ def test_arguments_nested_without_end(levels: int) -> None:
         arguments = '{"a":' + opened * levels + "1" + closed * levels + "}"
         with pytest.raises(InvalidRequest, match="levels deep"):
             render(CALLS % AS_JSON, called(arguments))
+    with pytest.raises(InvalidRequest, match="levels deep"):
+        render(CALLS % FROM_TEXT, called("[" * 100_000))
     assert render(CALLS % AS_JSON, called('{"a":' * 60 + "1" + "}" * 60))
 
 

@@ -22,7 +22,7 @@ from jinja2.filters import (
 )
 from jinja2.tests import TESTS
 
-from ovapi.language.template.budget import budget, items_of
+from ovapi.language.template.budget import MAX_ITEMS, RenderLimit, budget, items_of
 from ovapi.language.template.methods import (
     check_operation,
     check_percent,
@@ -146,6 +146,8 @@ def _tojson(
 
 
 def _from_json(text: str) -> Any:
+    if sum(map(text.count, "[{,")) > MAX_ITEMS:
+        raise RenderLimit("size")
     return json.loads(text)
 
 

@@ -52,7 +52,7 @@ def _message(
 
 
 def _call(call: ToolCall, arguments: ArgumentsForm) -> dict[str, Any]:
-    value = _arguments(call.arguments) if arguments == "mapping" else call.arguments or "{}"
+    value = arguments_object(call.arguments) if arguments == "mapping" else call.arguments or "{}"
     return {
         "id": call.id,
         "type": "function",
@@ -60,8 +60,8 @@ def _call(call: ToolCall, arguments: ArgumentsForm) -> dict[str, Any]:
     }
 
 
-def _arguments(text: str) -> Any:
-    """The object that the text is, or the text itself if it is none."""
+def arguments_object(text: str) -> Any:
+    """The object that the text is, or the text itself if it is none. Raises InvalidRequest."""
     try:
         parsed = json.loads(text or "{}", parse_constant=_no_json)
     except RecursionError:

@@ -14,7 +14,7 @@ from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
-from ovapi.errors import ContextLengthExceeded
+from ovapi.errors import ContextLengthExceeded, InvalidRequest
 from tests.support.driver import DEMO, chat
 
 
@@ -39,6 +39,16 @@ def test_a_template_made_for_tools_is_taken_with_tools_only(
     files = replace(ModelFiles.read(DEMO), chat_template="plain", tool_template=made_for_tools)
     encoder = PromptEncoder(tokenizer, files, ())
     assert "".join(encoder.parts(chat("Hi", tools=tools))) == text
+
+
+@pytest.mark.parametrize("name", ["range", "dict", "messages", "eos_token"])
+def test_a_variable_that_belongs_to_the_template_is_refused_by_name(
+    input_processor: InputProcessor, name: str
+) -> None:
+    request = GenerateRequest("r", chat("Hi", template_args={name: 1}), SamplingParams())
+    with pytest.raises(InvalidRequest) as caught:
+        input_processor.prepare(request)
+    assert caught.value.param == f"chat_template_kwargs.{name}"
 
 
 def test_ids_decode_to_the_clients_own_text(input_processor: InputProcessor) -> None:
