@@ -92,7 +92,7 @@ class RenderBudget:
         if isinstance(value, str):
             return len(value)
         if not isinstance(value, _CONTAINERS):
-            return _ENTRY if not isinstance(value, int) else _ENTRY + value.bit_length() // 3
+            return _ENTRY + _digits(value)
         total = 0
         stack = [_entries(value)]
         while stack:
@@ -104,6 +104,8 @@ class RenderBudget:
                     stack.append(_entries(entry))
                     self._check_depth(len(stack))
                     break
+                else:
+                    total += _digits(entry)
             else:
                 stack.pop()
             self.check(total)
@@ -124,6 +126,11 @@ _CONTAINERS: tuple[type, ...] = (
     type({}.values()),
     Namespace,
 )
+
+
+def _digits(value: Any) -> int:
+    """Of a whole number, of which some are long."""
+    return value.bit_length() // 3 if type(value) is int else 0
 
 
 def _entries(value: Any) -> Iterator[Any]:
