@@ -28,13 +28,17 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation. `content` is plain text, text parts already joined."""
+    """One turn of a conversation. `content` is plain text, text parts already joined.
+
+    `reasoning` is what an assistant thought before it; None: not known.
+    """
 
     role: Role
     content: str
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

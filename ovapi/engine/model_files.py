@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,19 @@ from ovapi.engine.load_error import LoadError
 
 MODEL_FILES = ("openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml")
 _DEFAULT_CONTEXT = 2048
+_MAX_FILE = 8 * 2**20
+_MAX_TEMPLATE = 2**20
+_MAX_NUMBER = 2**40
+_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
     """`cache_values` is the number of values that one token puts into the KV cache.
 
-    It is None where config.json does not tell. `variables` are the special tokens that chat
-    templates use by name (``bos_token`` …).
+    It is None where config.json does not tell. `tool_template` is the chat template for requests
+    with tools, where it is another. `variables` are the special tokens that chat templates use by
+    name (``bos_token`` …).
     """
 
     context: int
@@ -28,24 +34,79 @@ class ModelFiles:
     eos_ids: frozenset[int]
     chat_template: str | None
     variables: Mapping[str, str]
+    tool_template: str | None = None
 
     @classmethod
     def read(cls, folder: Path, context: int | None = None) -> ModelFiles:
         """Read the folder; `context` caps the model's own. Raises LoadError."""
         _check_files(folder)
-        config = _read_json(folder / "config.json")
-        config = {**config, **config.get("text_config", {})}
-        tokenizer = _read_json(folder / "tokenizer_config.json")
-        output_processor = _read_json(folder / "generation_config.json")
-        own = config.get("max_position_embeddings") or context or _DEFAULT_CONTEXT
+        config = read_config(folder)
+        templates = read_chat_templates(folder)
+        own = _number(config, "max_position_embeddings") or context or _DEFAULT_CONTEXT
+        generation = _read_object(folder / "generation_config.json")
         return cls(
             context=min(own, context or own),
-            vocabulary=config.get("vocab_size"),
+            vocabulary=_number(config, "vocab_size"),
             cache_values=_cache_values(config),
-            eos_ids=_ids(output_processor.get("eos_token_id")) or _ids(config.get("eos_token_id")),
-            chat_template=_chat_template(folder, tokenizer),
-            variables=_variables(tokenizer),
+            eos_ids=_ids(generation) or _ids(config),
+            chat_template=templates.default,
+            variables=_variables(_read_object(folder / "tokenizer_config.json")),
+            tool_template=templates.tool_use,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTemplateSources:
+    """`tool_use` is for requests with tools; None: `default` is for all."""
+
+    default: str | None = None
+    tool_use: str | None = None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json, with what it says of the language model among others. Raises LoadError."""
+    config = _read_object(folder / "config.json")
+    text = config.get("text_config")
+    if text is not None and not isinstance(text, dict):
+        raise LoadError("text_config in config.json of the model is not a JSON object")
+    return {**config, **(text or {})}
+
+
+def read_chat_templates(folder: Path) -> ChatTemplateSources:
+    """From files of their own, or else from the tokenizer's configuration. Raises LoadError."""
+    named = _template_files(folder)
+    if not named:
+        named = _named_templates(_read_object(folder / "tokenizer_config.json"))
+    for template in named.values():
+        if len(template) > _MAX_TEMPLATE:
+            raise LoadError(f"a chat template has more than {_MAX_TEMPLATE} characters")
+        _check_unicode(template, "a chat template")
+    tool_use = named.get("tool_use")
+    default = named.get("default", tool_use)
+    return ChatTemplateSources(default, tool_use if tool_use != default else None)
+
+
+def _template_files(folder: Path) -> dict[str, str]:
+    """By name: chat_template.jinja is the default, the others are in a folder."""
+    files = {"default": folder / "chat_template.jinja"}
+    more = folder / "additional_chat_templates" / "tool_use.jinja"
+    if files["default"].is_file():
+        files["tool_use"] = more
+    return {name: _read_text(file) for name, file in files.items() if file.is_file()}
+
+
+def _named_templates(tokenizer: Mapping[str, Any]) -> dict[str, str]:
+    """Templates by name; one without a name is the default."""
+    given = tokenizer.get("chat_template")
+    entries = given if isinstance(given, list) else [{"template": given}] if given else []
+    named: dict[str, str] = {}
+    for entry in entries:
+        template = entry.get("template") if isinstance(entry, dict) else None
+        if not isinstance(template, str):
+            raise LoadError("chat_template in tokenizer_config.json of the model has no text")
+        name = entry.get("name")
+        named.setdefault(name if isinstance(name, str) else "default", template)
+    return named
 
 
 def _check_files(folder: Path) -> None:
@@ -56,53 +117,77 @@ def _check_files(folder: Path) -> None:
             raise LoadError(f"the model folder has no {name}")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; empty if there is no such file."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty if there is no such file. Raises LoadError."""
+    if not path.is_file():
         return {}
-    except (OSError, ValueError):
-        raise LoadError(f"{path.name} of the model cannot be read") from None
+    try:
+        data = json.loads(_read_text(path))
+    except (ValueError, RecursionError):
+        raise LoadError(f"{path.name} of the model is not valid JSON") from None
     if not isinstance(data, dict):
         raise LoadError(f"{path.name} of the model is not a JSON object")
     return data
 
 
-def _ids(value: int | list[int] | None) -> frozenset[int]:
-    if value is None:
-        return frozenset()
-    return frozenset(value) if isinstance(value, list) else frozenset((value,))
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MAX_FILE:
+            raise LoadError(f"{path.name} of the model is larger than {_MAX_FILE >> 20} MiB")
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise LoadError(f"{path.name} of the model cannot be read") from None
+
+
+def _check_unicode(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise LoadError(f"{what} of the model contains an unpaired surrogate") from None
+
+
+def _ids(config: Mapping[str, Any]) -> frozenset[int]:
+    value = config.get("eos_token_id")
+    ids = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(type(id) is int and 0 <= id <= _MAX_NUMBER for id in ids):
+        raise LoadError("eos_token_id of the model is not a token id")
+    return frozenset(ids)
+
+
+def _number(config: Mapping[str, Any], key: str) -> int | None:
+    """None if it is absent. Raises LoadError unless it is a positive whole number."""
+    value = config.get(key)
+    number = whole_number(value)
+    if value is not None and number is None:
+        raise LoadError(f"{key} in config.json of the model is not a positive whole number")
+    return number
+
+
+def whole_number(value: Any) -> int | None:
+    """`value` if it is a positive whole number of a sensible size, also one such as 4096.0."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 < value <= _MAX_NUMBER else None
 
 
 def _cache_values(config: Mapping[str, Any]) -> int | None:
-    try:
-        heads = config["num_attention_heads"]
-        kv_heads = config.get("num_key_value_heads") or heads
-        head = config.get("head_dim") or config["hidden_size"] // heads
-        return int(2 * config["num_hidden_layers"] * kv_heads * head)
-    except (KeyError, TypeError):
+    heads = whole_number(config.get("num_attention_heads"))
+    layers = whole_number(config.get("num_hidden_layers"))
+    if heads is None or layers is None:
         return None
-
-
-def _chat_template(folder: Path, tokenizer: Mapping[str, Any]) -> str | None:
-    """From chat_template.jinja or tokenizer_config.json, whichever there is."""
-    file = folder / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
-    template = tokenizer.get("chat_template")
-    if isinstance(template, list):
-        named = {entry["name"]: entry["template"] for entry in template}
-        template = named.get("tool_use") or named.get("default")
-    return template if isinstance(template, str) else None
+    kv_heads = whole_number(config.get("num_key_value_heads")) or heads
+    size = whole_number(config.get("hidden_size"))
+    head = whole_number(config.get("head_dim")) or (size and size // heads)
+    return 2 * layers * kv_heads * head if head else None
 
 
 def _variables(tokenizer: Mapping[str, Any]) -> dict[str, str]:
     found = {}
-    for name in ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token"):
+    for name in _TOKENS:
         value = tokenizer.get(name)
         if isinstance(value, dict):
             value = value.get("content")
         if isinstance(value, str):
+            _check_unicode(value, name)
             found[name] = value
     return found

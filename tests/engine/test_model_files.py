@@ -62,6 +62,10 @@ def test_a_nested_text_config(tmp_path: Path) -> None:
         ({"chat_template": "a"}, "", "a"),
         ({"chat_template": "a"}, "b", "b"),
         ({"chat_template": [{"name": "default", "template": "c"}]}, "", "c"),
+        ({"chat_template": [{"template": "d"}]}, "", "d"),
+        ({"chat_template": [{"name": 5, "template": "d"}]}, "", "d"),
+        ({"chat_template": [{"name": "tool_use", "template": "e"}]}, "", "e"),
+        ({"chat_template": None}, "", None),
         ({}, "", None),
         (None, "", None),
     ],
@@ -70,6 +74,67 @@ def test_where_templates_are(
     tmp_path: Path, tokenizer: Any, template: str, found: str | None
 ) -> None:
     assert ModelFiles.read(folder(tmp_path, LLAMA, tokenizer, template)).chat_template == found
+
+
+TWO = [{"name": "default", "template": "a"}, {"name": "tool_use", "template": "b"}]
+
+
+def test_a_template_for_tools_in_the_list(tmp_path: Path) -> None:
+    files = ModelFiles.read(folder(tmp_path, LLAMA, {"chat_template": TWO}))
+    assert (files.chat_template, files.tool_template) == ("a", "b")
+
+
+def test_a_template_for_tools_in_a_file(tmp_path: Path) -> None:
+    path = folder(tmp_path, LLAMA, {"chat_template": TWO}, "c")
+    (path / "additional_chat_templates").mkdir()
+    (path / "additional_chat_templates" / "tool_use.jinja").write_text("d")
+    files = ModelFiles.read(path)
+    assert (files.chat_template, files.tool_template) == ("c", "d")
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        {"chat_template": 5},
+        {"chat_template": [5]},
+        {"chat_template": [{"name": "default"}]},
+        {"chat_template": "\ud800"},
+        {"chat_template": "a" * (2**20 + 1)},
+        {"bos_token": "\ud800"},
+    ],
+    ids=["number", "list of numbers", "no template", "surrogate", "large", "token"],
+)
+def test_odd_templates_are_refused(tmp_path: Path, tokenizer: Any) -> None:
+    with pytest.raises(LoadError):
+        ModelFiles.read(folder(tmp_path, LLAMA, tokenizer))
+
+
+@pytest.mark.parametrize("key", ["max_position_embeddings", "vocab_size", "eos_token_id"])
+@pytest.mark.parametrize(
+    "value", ["4096", [[1]], {}, -1, 1.5, float("nan"), float("inf"), 10**30, True]
+)
+def test_odd_numbers_are_refused_by_name(tmp_path: Path, key: str, value: Any) -> None:
+    with pytest.raises(LoadError, match=key):
+        ModelFiles.read(folder(tmp_path, {**LLAMA, key: value}))
+
+
+@pytest.mark.parametrize("value", ["8", [8], 0, -8, 1.5, float("nan"), True])
+def test_an_odd_shape_is_not_known(tmp_path: Path, value: Any) -> None:
+    files = ModelFiles.read(folder(tmp_path, {**LLAMA, "num_attention_heads": value}))
+    assert files.cache_values is None
+
+
+def test_files_that_are_no_json(tmp_path: Path) -> None:
+    path = folder(tmp_path, LLAMA)
+    for content in (b"{", b"[" * 100_000, b'{"a": "\xff"}', b"5", b"1" * 5000):
+        (path / "generation_config.json").write_bytes(content)
+        with pytest.raises(LoadError, match=r"generation_config\.json"):
+            ModelFiles.read(path)
+
+
+def test_a_text_config_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="text_config"):
+        ModelFiles.read(folder(tmp_path, {**LLAMA, "text_config": [1]}))
 
 
 def test_special_tokens_may_be_objects(tmp_path: Path) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ovapi.core import ChatPrompt, TextPrompt
 from ovapi.engine.model_files import ModelFiles
+from ovapi.engine.text.prompt_guard import PromptGuard
 from ovapi.errors import InvalidRequest
-from ovapi.language.chat_template import ChatTemplate, template_variables
+from ovapi.language.chat_template import ChatTemplate
+from ovapi.language.template.compiled import strings
+from ovapi.language.template.traits import TemplateTraits
 
 _GROUP = 64
 _SHORT = 256  # characters
-# Printable, as templates may show dicts by Python's repr, which escapes what is not; without
-# upper and lower case; and hardly ever written: Egyptian hieroglyphs.
-_MARKS = [chr(code) for code in range(0x13000, 0x13400)]
 
 
 class PromptEncoder:
@@ -25,35 +23,33 @@ class PromptEncoder:
     def __init__(self, tokenizer: Any, files: ModelFiles, special: Iterable[str]) -> None:
         self._tokenizer = tokenizer
         self._template = ChatTemplate(files.chat_template, files.variables)
-        longest_first = sorted((text for text in special if len(text) > 1), key=len, reverse=True)
-        self._special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        self._tool_template = self._template
+        if files.tool_template is not None:
+            self._tool_template = ChatTemplate(files.tool_template, files.variables)
+        self._guard = PromptGuard(special, self._template, self._tool_template)
+
+    @property
+    def traits(self) -> TemplateTraits:
+        """What the model's template can do: that for tools, if there is one."""
+        return self._tool_template.traits
 
     def exceeds(self, prompt: ChatPrompt | TextPrompt, characters: int, specials: int) -> bool:
         """Whether the prompt has more characters, or more of special tokens' texts, than that."""
         if isinstance(prompt, TextPrompt):
             return len(prompt.text) > characters
-        texts = list(_strings(template_variables(prompt)))
-        if sum(map(len, texts)) > characters:
-            return True
-        found = (match for text in texts for match in self._special.finditer(text))
-        return next(islice(found, specials, None), None) is not None
+        texts = list(strings(self._chosen(prompt).variables(prompt)))
+        return sum(map(len, texts)) > characters or self._guard.finds_more(texts, specials)
 
     def parts(self, prompt: ChatPrompt | TextPrompt) -> list[str]:
-        """The text to tokenize, in parts to be tokenized apart. Raises InvalidRequest.
-
-        Special tokens in what the client sent must not count as such, and the tokenizer has no
-        option for that. So where such text occurs in a chat, a mark goes into it before rendering,
-        and the rendered text is split there. No part holds the whole special text,
-        and the ids still decode to the client's own text.
-        """
+        """The text to tokenize, in parts to be tokenized apart. Raises InvalidRequest."""
         if isinstance(prompt, TextPrompt):
             return [prompt.text]
-        variables = template_variables(prompt)
-        if not any(self._special.search(text) for text in _strings(variables)):
-            return [self._template.render(variables)]
-        mark = _unused(variables)
-        guarded = _map_strings(variables, lambda text: self._guard(text, mark))
-        return self._template.render(guarded).split(mark)
+        template = self._chosen(prompt)
+        return self._guard.rendered(template, template.variables(prompt))
+
+    def _chosen(self, prompt: ChatPrompt) -> ChatTemplate:
+        """A template that was made for tools may fail without any."""
+        return self._tool_template if prompt.tools else self._template
 
     def encode_parts(self, parts: Sequence[str], add_special_tokens: bool) -> list[int]:
         """Tokenize each part by itself and join the ids. Raises InvalidRequest."""
@@ -74,13 +70,6 @@ class PromptEncoder:
         encoded = self._tokenizer.encode(texts, add_special_tokens=False)
         for ids, mask in zip(encoded.input_ids.data, encoded.attention_mask.data, strict=True):
             yield from ids[mask == 1].tolist()
-
-    def _guard(self, text: str, mark: str) -> str:
-        """Put the mark after the first character of each special text, overlapping ones too."""
-        cuts = [0]
-        while match := self._special.search(text, cuts[-1]):
-            cuts.append(match.start() + 1)
-        return mark.join(text[a:b] for a, b in pairwise([*cuts, len(text)]))
 
 
 def _check_text(text: str) -> None:
@@ -103,35 +92,3 @@ def _groups(parts: Sequence[str]) -> Iterator[list[str]]:
             group = []
     if group:
         yield group
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every string in nested dicts and lists, keys too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield from _strings(key)
-            yield from _strings(entry)
-    elif isinstance(value, list | tuple):
-        for entry in value:
-            yield from _strings(entry)
-
-
-def _map_strings(value: Any, change: Any) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {_map_strings(k, change): _map_strings(v, change) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_map_strings(entry, change) for entry in value]
-    return value
-
-
-def _unused(variables: Mapping[str, Any]) -> str:
-    """A character that the client did not send."""
-    used = set().union(*map(set, _strings(variables)))
-    for mark in _MARKS:
-        if mark not in used:
-            return mark
-    raise InvalidRequest("The messages contain every placeholder character.", param="messages")

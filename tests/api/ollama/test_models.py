@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tornado.ioloop import IOLoop
 
 from ovapi import __version__
+from ovapi.api.ollama.handler import timestamp
 from ovapi.engine.base import EngineState
+from ovapi.engine.load_error import LoadError
+from ovapi.engine.model_files import ModelFiles
 from ovapi.serving.model_metadata import read_metadata
 from tests.support.api import SCHEMAS, Api
 from tests.support.fake_engine import script
@@ -82,15 +91,106 @@ def test_a_template_in_a_file_of_its_own_wins(folder: Path) -> None:
     assert read_metadata(folder).template == "{{ own }}"
 
 
-def test_a_template_made_for_tools_wins_over_the_default(folder: Path) -> None:
+def test_the_words_of_all_templates_count(folder: Path) -> None:
     templates = [
         {"name": "default", "template": "{{ messages }}"},
         {"name": "tool_use", "template": "tools! {%- if enable_thinking %}{{ tools|tojson }}"},
     ]
     (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
     card = read_metadata(folder)
-    assert card.template == templates[1]["template"]
-    assert card.uses == {"if", "enable_thinking", "tools", "tojson"}
+    assert card.template == templates[0]["template"]
+    assert card.uses == {"messages", "if", "enable_thinking", "tools", "tojson"}
+
+
+@pytest.mark.parametrize("text", ["{", "{{", "{%", "{{ a ", "{% a }}", "%}{{"])
+def test_the_words_of_a_template_take_no_longer_than_it_is(folder: Path, text: str) -> None:
+    (folder / "chat_template.jinja").write_text(text * 100_000)
+    started = time.process_time()
+    read_metadata(folder)
+    assert time.process_time() - started < 2
+
+
+def test_a_graph_of_constants_that_are_none(folder: Path) -> None:
+    (folder / "openvino_model.xml").write_text('type="Const"' * 90_000 + GRAPH)
+    started = time.process_time()
+    assert read_metadata(folder).parameters == 100 * 8 * 128 + 1000
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "shape", ["9" * 5000, "9, " * 60 + "9", "99999999999, 99999999999", ",", " ,2", "2, ,2"]
+)
+def test_a_huge_shape_is_not_known(folder: Path, shape: str) -> None:
+    (folder / "openvino_model.xml").write_text(
+        f'type="Const"><data element_type="f32" shape="{shape}"'
+    )
+    assert read_metadata(folder).parameters == 0
+
+
+def test_a_time_that_cannot_be_written(folder: Path) -> None:
+    for seconds, nanoseconds in ((-(10**9), 0), (10**10, 10**19)):
+        os.utime(folder / "config.json", (seconds, seconds))
+        read_metadata.cache_clear()
+        timestamp(read_metadata(folder).modified)
+        assert 0 <= read_metadata(folder).modified <= nanoseconds or seconds < 0
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from(["\ud800", "llama", 10**400, "\x1b[31m", "x" * 10**5]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)  # fmt: skip
+KEYS = ("model_type", "text_config", "rope_parameters", "eos_token_id", "max_position_embeddings",
+        "hidden_size", "vocab_size", "rope_theta")  # fmt: skip
+NAMES = st.sampled_from([{"name": "default"}, {"name": "tool_use"}, {}, {"name": 5}])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(
+    config=ODD | st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, ODD)),
+    template=ODD | st.lists(st.builds(lambda name, text: {**name, "template": text}, NAMES, ODD)),
+    jinja=st.none() | st.binary(max_size=9),
+    graph=st.binary(max_size=99),
+)
+def test_one_odd_card_costs_one_card(
+    io_loop: IOLoop,
+    api: Api,
+    folder: Path,
+    config: Any,
+    template: Any,
+    jinja: bytes | None,
+    graph: bytes,
+) -> None:
+    write_json(folder / "config.json", config)
+    write_json(folder / "tokenizer_config.json", {"chat_template": template})
+    (folder / "openvino_model.xml").write_bytes(graph)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    if jinja is not None:
+        (folder / "chat_template.jinja").write_bytes(jinja)
+    read_metadata.cache_clear()
+    api.model.config = replace(api.model.config, path=folder)
+    io_loop.run_sync(lambda: check_cards(api))
+    with suppress(LoadError):
+        ModelFiles.read(folder)
+
+
+def write_json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value))
+
+
+async def check_cards(api: Api) -> None:
+    async with api.client() as client:
+        answers = {
+            "tags": await client.get("/api/tags"),
+            "ps": await client.get("/api/ps"),
+            "show_response": await client.post("/api/show", json={"model": "demo"}),
+        }
+    for schema, answer in answers.items():
+        assert answer.status_code == 200
+        SCHEMAS.validate(f"ollama/{schema}", json.loads(answer.text, parse_constant=pytest.fail))
 
 
 def test_the_digest_tells_models_apart(folder: Path, tmp_path: Path) -> None:
