@@ -41,7 +41,8 @@ class Run:
 def answer(pipeline: BatchingPipeline, name: str, text: str) -> Run:
     """Greedy, to its end; the time is from the first token, so that prefill is left out."""
     prompt = ChatPrompt((Message("user", text),))
-    pipeline.submit(GenerateRequest(name, prompt, SamplingParams(temperature=0, max_tokens=400)))
+    request = GenerateRequest(name, prompt, SamplingParams(temperature=0, max_tokens=400))
+    pipeline.submit(pipeline.input_processor.prepare(request))
     tokens, steps, first, last = 0, 0, 0.0, 0.0
     while pipeline.busy:
         for _, event in pipeline.step():

@@ -41,7 +41,8 @@ class Bench:
     def submit(self, prompt: ChatPrompt | TokenPrompt, tokens: int) -> str:
         self.count += 1
         sampling = SamplingParams(max_tokens=tokens, temperature=0, ignore_eos=True)
-        self.pipeline.submit(GenerateRequest(str(self.count), prompt, sampling))
+        request = GenerateRequest(str(self.count), prompt, sampling)
+        self.pipeline.submit(self.pipeline.input_processor.prepare(request))
         return str(self.count)
 
     def step(self) -> dict[str, int]:

@@ -43,7 +43,8 @@ class EngineInfo:
     """Facts of a loaded model. `cache_tokens` None: the cache does not limit a request.
 
     `pid` is the process that it has of its own, if it has one. `at_once` is how many requests it
-    takes together, where that is less than its configuration says.
+    takes together, where that is less than its configuration says. `token_bytes` is the length of
+    the longest token.
     """
 
     context: int
@@ -53,11 +54,15 @@ class EngineInfo:
     device: str
     pid: int | None = None
     at_once: int | None = None
+    token_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """`detail` says why, for people: the error of a failed load, free of paths and traces."""
+    """`detail` says why, for people: the error of a failed load, free of paths and traces.
+
+    `info` is there while the engine is ready or restarts.
+    """
 
     status: EngineStatus
     detail: str = ""
@@ -93,12 +98,23 @@ class Engine(Protocol):
 
     def cancel(self, request_id: str) -> None: ...
 
-    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
-        """The prompt's token ids, a chat prompt after its template. Raises an ApiError."""
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        add_special_tokens: bool = True,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> tuple[int, ...]:
+        """The prompt's token ids, a chat prompt after its template. Raises an ApiError.
+
+        `caller` is whose turn it takes; `deadline` a time of the loop, DeadlineExceeded its error.
+        """
         ...
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        """The text of the ids, special tokens included. Raises an ApiError for unknown ids."""
+    async def detokenize(
+        self, ids: Sequence[int], caller: str = "", deadline: float | None = None
+    ) -> str:
+        """The text of the ids, special tokens included. Raises an ApiError, as `tokenize` does."""
         ...
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from ovapi.engine.base import Engine, EngineInfo, EngineSpec, Post
-from ovapi.engine.process.workload import LoadWorkload, Send, Workload
+from ovapi.engine.process.workload import LoadWorkload, Outlet, Workload
 
 
 def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> Engine:
@@ -22,9 +22,9 @@ def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> 
     return _ENGINES[kind](replace(spec, kind=kind), executor, post)
 
 
-def load_workload(spec: EngineSpec, send: Send) -> tuple[Workload, EngineInfo]:
+def load_workload(spec: EngineSpec, outlet: Outlet) -> tuple[Workload, EngineInfo]:
     """What the child of an engine for `spec` does. Raises what loading it raises."""
-    return _WORKLOADS[spec.kind](spec, send)
+    return _WORKLOADS[spec.kind](spec, outlet)
 
 
 def _generating(spec: EngineSpec, executor: Executor, post: Post) -> Engine:
@@ -39,12 +39,12 @@ def _simple(spec: EngineSpec, executor: Executor, post: Post) -> Engine:
     return SimpleEngine(spec, executor, post)
 
 
-def _batching(spec: EngineSpec, send: Send) -> tuple[Workload, EngineInfo]:
+def _batching(spec: EngineSpec, outlet: Outlet) -> tuple[Workload, EngineInfo]:
     from ovapi.engine.genai.loader import load_batching
     from ovapi.engine.generation.workload import GenerationWorkload
 
     pipeline, info = load_batching(spec)
-    return GenerationWorkload(pipeline, send), info
+    return GenerationWorkload(pipeline, outlet), info
 
 
 _ENGINES: dict[str, Callable[[EngineSpec, Executor, Post], Engine]] = {

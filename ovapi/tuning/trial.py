@@ -176,7 +176,8 @@ class _Measure:
     def _submit(self, ids: tuple[int, ...], tokens: int, ignore_eos: bool = True) -> str:
         name = str(next(self._numbers))
         sampling = SamplingParams(max_tokens=tokens, temperature=0, ignore_eos=ignore_eos)
-        self._pipeline.submit(GenerateRequest(name, TokenPrompt(ids), sampling))
+        request = GenerateRequest(name, TokenPrompt(ids), sampling)
+        self._pipeline.submit(self._pipeline.input_processor.prepare(request))
         return name
 
     def _step(self) -> dict[str, int]:

@@ -138,6 +138,10 @@ def request(name: str, **parameters: Any) -> GenerateRequest:
     return GenerateRequest(name, TokenPrompt((1, 300, 301)), sampling)
 
 
+def submit(pipeline: BatchingPipeline, request: GenerateRequest) -> None:
+    pipeline.submit(pipeline.input_processor.prepare(request))
+
+
 def finish(pipeline: BatchingPipeline) -> dict[str, list[Event]]:
     """Step until nothing is in hand; the events by request."""
     events: dict[str, list[Event]] = {}
@@ -156,14 +160,14 @@ def test_a_step_that_raises_leaves_a_working_pipeline(
     pipeline._pipeline.build = lambda: builds.append(1) or good
     pipeline._pipeline.inner = Faulty(good, failures)
     for name in "abc":  # two of them run, the third waits
-        pipeline.submit(request(name))
+        submit(pipeline, request(name))
     with pytest.raises(StepFailed) as caught:
         finish(pipeline)
     assert caught.value.ids == {"a", "b", "c"}
     assert not pipeline.busy
     assert len(builds) == rebuilt
     for name in "abc":
-        pipeline.submit(request(name))
+        submit(pipeline, request(name))
     events = finish(pipeline)
     assert all(isinstance(events[name][-1], Finished) for name in "abc")
     pipeline._pipeline.build, pipeline._pipeline.inner = repair, good
@@ -173,11 +177,11 @@ def check_that_it_recovers(pipeline: BatchingPipeline) -> None:
     """Two live requests of one number leave a real pipeline unable to step."""
     before = pipeline._pipeline._numbers
     pipeline._pipeline._numbers = iter([7, 7, *range(10_000, 10_100)])  # type: ignore[assignment]
-    pipeline.submit(request("a"))
-    pipeline.submit(request("b"))
+    submit(pipeline, request("a"))
+    submit(pipeline, request("b"))
     with pytest.raises(StepFailed):
         finish(pipeline)
-    pipeline.submit(request("c"))
+    submit(pipeline, request("c"))
     assert isinstance(finish(pipeline)["c"][-1], Finished)
     pipeline._pipeline._numbers = before
 
@@ -192,7 +196,7 @@ def test_beyond_repair_the_process_ends(pipeline: BatchingPipeline) -> None:
 
     good, repair = pipeline._pipeline.inner, pipeline._pipeline.build
     pipeline._pipeline.build, pipeline._pipeline.inner = build, Faulty(good, 99)
-    pipeline.submit(request("a"))
+    submit(pipeline, request("a"))
     with pytest.raises(RuntimeError, match="no memory"):
         finish(pipeline)
     pipeline._pipeline.build, pipeline._pipeline.inner = repair, good
@@ -200,7 +204,7 @@ def test_beyond_repair_the_process_ends(pipeline: BatchingPipeline) -> None:
 
 
 def test_cancelling_frees_the_cache(pipeline: BatchingPipeline) -> None:
-    pipeline.submit(request("a", max_tokens=1000, ignore_eos=True))
+    submit(pipeline, request("a", max_tokens=1000, ignore_eos=True))
     while not any(isinstance(event, Delta) for _, event in pipeline.step()):
         pass
     assert pipeline.stats.running == 1

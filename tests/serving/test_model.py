@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,10 +52,10 @@ class SilentEngine:
     def cancel(self, request_id: str) -> None:
         self.cancelled.append(request_id)
 
-    async def tokenize(self, prompt: object, add_special_tokens: bool = True) -> tuple[int, ...]:
+    async def tokenize(self, *_: object, **__: object) -> tuple[int, ...]:
         return ()
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
+    async def detokenize(self, *_: object, **__: object) -> str:
         return ""
 
     async def close(self) -> None: ...

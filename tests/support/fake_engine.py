@@ -73,11 +73,19 @@ class FakeEngine:
     def cancel(self, request_id: str) -> None:
         self.cancelled.append(request_id)
 
-    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        add_special_tokens: bool = True,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> tuple[int, ...]:
         self.tokenized.append(prompt)
         return (1, 2, 3)
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
+    async def detokenize(
+        self, ids: Sequence[int], caller: str = "", deadline: float | None = None
+    ) -> str:
         return "".join(map(chr, ids))
 
     async def close(self) -> None:

@@ -39,7 +39,9 @@ class TalkingEngine(FakeEngine):
         self.scripts.append([accepted, *(replace(one, index=i) for i in choices for one in answer)])
         super().submit(request, sink)
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
+    async def detokenize(
+        self, ids: Sequence[int], caller: str = "", deadline: float | None = None
+    ) -> str:
         return f"{len(ids)} tokens"
 
 

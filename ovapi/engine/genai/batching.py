@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ovapi import logs
-from ovapi.core import Accepted, Event, Failed, GenerateRequest, Started
+from ovapi.core import Accepted, Event, Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.genai.chunked_prefill import ChunkedPrefill
 from ovapi.engine.genai.pipeline import Pipeline
 from ovapi.engine.genai.running_request import RunningRequest, finish_reasons
 from ovapi.engine.generation.pipeline import RequestEvent, StepFailed
 from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
-from ovapi.errors import ApiError, EngineFailed
+from ovapi.errors import EngineFailed
 
 log = logging.getLogger(__name__)
 
@@ -59,19 +59,10 @@ class BatchingPipeline:
         usage = self._pipeline.cache_usage if self._running else 0.0
         return EngineStats(len(self._running) + bool(self._prefill), len(self._waiting), usage)
 
-    def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
-        """Queue the request. Its Accepted or Failed comes with the next step."""
-        try:
-            prepared = self.input_processor.prepare(request, given)
-        except ApiError as error:
-            self.tell(request.id, Failed(error))
-            return
-        except Exception:
-            log.exception("failed to prepare the request")
-            self._fail(request.id, "The request could not be prepared.")
-            return
-        self._waiting[request.id] = prepared
-        self.tell(request.id, Accepted(len(prepared.ids)))
+    def submit(self, prepared: PreparedRequest) -> None:
+        """Queue the request. Its Accepted comes with the next step."""
+        self._waiting[prepared.request.id] = prepared
+        self.tell(prepared.request.id, Accepted(len(prepared.ids)))
 
     def cancel(self, request_id: str) -> None:
         self._waiting.pop(request_id, None)

@@ -56,6 +56,7 @@ def load_batching(spec: EngineSpec) -> tuple[BatchingPipeline, EngineInfo]:
         vocabulary=input_processor.vocabulary,
         device=spec.device,
         pid=os.getpid(),
+        token_bytes=input_processor.table.longest,
     )
 
 

@@ -34,6 +34,7 @@ from ovapi.engine.load_error import describe
 from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
 from ovapi.errors import (
     ApiError,
+    DeadlineExceeded,
     Draining,
     EngineFailed,
     ModelLoading,
@@ -95,16 +96,28 @@ class SimpleEngine:
             job.cancelled.set()
             self._next()
 
-    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
-        return tuple(await self._ask(self._ready().encode, prompt, add_special_tokens))
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        add_special_tokens: bool = True,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> tuple[int, ...]:
+        return tuple(await self._ask(deadline, self._ready().encode, prompt, add_special_tokens))
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        text: str = await self._ask(self._ready().decode, tuple(ids))
+    async def detokenize(
+        self, ids: Sequence[int], caller: str = "", deadline: float | None = None
+    ) -> str:
+        text: str = await self._ask(deadline, self._ready().decode, tuple(ids))
         return text
 
-    async def _ask(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def _ask(self, deadline: float | None, work: Callable[..., Any], *args: Any) -> Any:
+        done = self._executor.submit(copy_context().run, work, *args)
         try:
-            return await asyncio.wrap_future(self._executor.submit(copy_context().run, work, *args))
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.wrap_future(done)
+        except TimeoutError:
+            raise DeadlineExceeded("Request deadline exceeded.") from None
         except ApiError:
             raise
         except Exception:

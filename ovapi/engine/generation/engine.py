@@ -5,30 +5,34 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ovapi import logs
 from ovapi.core import Delta, Event, Failed, GenerateRequest, Prompt, Sink
 from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post
-from ovapi.engine.generation.in_flight import InFlightRequests
+from ovapi.engine.generation.in_flight import CRASHED, KILLED, InFlight, InFlightRequests
+from ovapi.engine.generation.in_flight_generation import InFlightGeneration
+from ovapi.engine.generation.in_flight_tokenization import InFlightTokenization
 from ovapi.engine.generation.messages import (
     Cancel,
     Detokenize,
     Reply,
     RequestsLost,
     StepReport,
-    Submit,
     Tokenize,
 )
+from ovapi.engine.generation.shared_prompts import SharedPrompts
 from ovapi.engine.process.supervisor import Supervisor
-from ovapi.errors import ApiError, Draining, EngineFailed, ModelFailed, ModelLoading
+from ovapi.engine.text.prompt_limits import TOKENIZED_CONTEXTS, check_prompt, check_text
+from ovapi.errors import ApiError, DeadlineExceeded, Draining, ModelFailed, ModelLoading
 
 
 class ProcessEngine:
     """See `ovapi.engine.base.Engine`, and `Owner` for what begins with `on_`.
 
-    When its process dies or stalls, another takes over, and the requests in flight go on in that
-    one where they were (see `InFlightRequests`). All of it belongs to the event loop's thread.
+    When its process dies or stalls, another takes over, and what is in flight goes on in that one
+    where it was (see `InFlightRequests`). All of it belongs to the event loop's thread.
     """
 
     def __init__(self, spec: EngineSpec, post: Post) -> None:
@@ -38,9 +42,11 @@ class ProcessEngine:
         self.on_state: Callable[[EngineState], None] = lambda state: None
         self._spec = spec
         self._supervisor = Supervisor(spec, post, self)
+        self._prompts = SharedPrompts(self._supervisor.send)
         self._in_flight = InFlightRequests()
-        self._answers: dict[int, asyncio.Future[tuple[int, ...] | str]] = {}
+        self._info: EngineInfo | None = None
         self._numbers = itertools.count()
+        self._flushing = False
         self._closing = False
 
     def start(self) -> None:
@@ -48,55 +54,95 @@ class ProcessEngine:
         self._supervisor.start()
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
+        try:
+            self._check_open()
+            if self._info is not None:
+                check_prompt(request.prompt, request.truncate_prompt_tokens, self._info)
+        except ApiError as error:
+            sink(Failed(error))
+            return
+        self._add(InFlightGeneration(request, sink))
+
+    def _check_open(self) -> None:
+        """Raise unless there is a child that takes requests, or soon will be."""
         if self._closing:
-            sink(Failed(Draining("The server is shutting down.")))
-            return
+            raise Draining("The server is shutting down.")
         if self.state.status not in ("ready", "restarting"):
-            sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
-            return
+            raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
+
+    def _add(self, live: InFlight) -> None:
         if not self._in_flight:
             self._supervisor.expect_report()
-        self._in_flight.add(request, sink)
-        self._submit()
+        self._in_flight.add(live)
+        self._submit_soon()
+
+    def _submit_soon(self) -> None:
+        """Submit once all are here that come together, so that they can share a prompt."""
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._submit)
 
     def _submit(self) -> None:
         """Give the child those requests that it does not have, as far as they may run now."""
+        self._flushing = False
         if not self._supervisor.ready:
             return
-        for live in self._in_flight.resubmit():
-            self._supervisor.send(Submit(live.request, tuple(live.given)))
+        lives = self._in_flight.resubmit()
+        self._prompts.submit(live for live in lives if isinstance(live, InFlightGeneration))
+        for live in lives:
+            if isinstance(live, InFlightTokenization):
+                self._supervisor.send(live.command)
 
     def cancel(self, request_id: str) -> None:
-        if self._in_flight.remove(request_id):
+        live = self._in_flight.remove(request_id)
+        if live is None:
+            return
+        if live.submitted:
             self._supervisor.send(Cancel(request_id))
-            self._submit()
+            self._prompts.ended(request_id)
+        self._submit_soon()
 
-    async def tokenize(self, prompt: Prompt, add_special_tokens: bool = True) -> tuple[int, ...]:
-        number = next(self._numbers)
-        ids = await self._ask(number, Tokenize(number, logs.subject(), prompt, add_special_tokens))
+    async def tokenize(
+        self,
+        prompt: Prompt,
+        add_special_tokens: bool = True,
+        caller: str = "",
+        deadline: float | None = None,
+    ) -> tuple[int, ...]:
+        if self._info is not None:
+            check_text(prompt, self._info, TOKENIZED_CONTEXTS)
+        name = f"tokenize-{next(self._numbers)}"
+        command = Tokenize(name, caller, logs.subject(), prompt, add_special_tokens)
+        ids = await self._ask(command, deadline)
         assert isinstance(ids, tuple)
         return ids
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        number = next(self._numbers)
-        text = await self._ask(number, Detokenize(number, logs.subject(), tuple(ids)))
+    async def detokenize(
+        self, ids: Sequence[int], caller: str = "", deadline: float | None = None
+    ) -> str:
+        name = f"detokenize-{next(self._numbers)}"
+        text = await self._ask(Detokenize(name, caller, logs.subject(), tuple(ids)), deadline)
         assert isinstance(text, str)
         return text
 
-    async def _ask(self, number: int, command: Tokenize | Detokenize) -> tuple[int, ...] | str:
-        if not self._supervisor.ready:
-            raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
+    async def _ask(
+        self, command: Tokenize | Detokenize, deadline: float | None
+    ) -> tuple[int, ...] | str:
+        """Raises the child's ApiErrors, and DeadlineExceeded at `deadline`, a time of the loop."""
+        self._check_open()
         answer: asyncio.Future[tuple[int, ...] | str] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
-        self._supervisor.send(command)
+        self._add(InFlightTokenization(command, answer))
         try:
-            return await answer
+            async with asyncio.timeout_at(deadline):
+                return await answer
+        except TimeoutError:
+            raise DeadlineExceeded("Request deadline exceeded.") from None
         finally:
-            del self._answers[number]
+            self.cancel(command.request_id)
 
     async def close(self) -> None:
         self._closing = True
-        self._fail_all(Draining("The server is shutting down."))
+        self._in_flight.fail(Draining("The server is shutting down."))
         await self._supervisor.close()
         self._set_state(EngineState("stopped"))
 
@@ -109,6 +155,7 @@ class ProcessEngine:
         return bool(self._in_flight)
 
     def on_ready(self, info: EngineInfo) -> None:
+        self._info = info
         self._set_state(EngineState("ready", info=info))
         self._submit()
 
@@ -116,49 +163,47 @@ class ProcessEngine:
         match report:
             case StepReport(events, stats):
                 self.stats = stats
+                if not self._supervisor.proven:
+                    self._supervisor.note_work(_tokens(events))
                 self._deliver(events)
             case RequestsLost(ids):
                 self._in_flight.crashed(ids)
+                self._forget_prompts(ids)
                 self._submit()
-            case Reply(number, result):
-                self._answer(number, result)
+            case Reply(request_id, result):
+                self._supervisor.note_work(1)
+                self._deliver([(request_id, result)])
 
-    def _deliver(self, events: Iterable[tuple[str, Event]]) -> None:
-        if not self._supervisor.proven:
-            self._supervisor.note_work(_tokens(events))
+    def _deliver(self, events: Iterable[tuple[str, Any]]) -> None:
         # every event is delivered before any suspect is let in
-        cleared = [self._in_flight.deliver(*tagged) for tagged in events]
-        if any(cleared):
+        cleared = False
+        for request_id, event in events:
+            cleared |= self._in_flight.deliver(request_id, event)
+            self._forget_prompts((request_id,))
+        if cleared:
             self._submit()
 
-    def _answer(self, number: int, result: tuple[int, ...] | str | ApiError) -> None:
-        answer = self._answers.get(number)
-        if answer is None or answer.done():
-            return
-        if isinstance(result, ApiError):
-            answer.set_exception(result)
-        else:
-            answer.set_result(result)
+    def _forget_prompts(self, ids: Iterable[str]) -> None:
+        """Let go what only those had that are no more in flight."""
+        for request_id in ids:
+            if request_id not in self._in_flight:
+                self._prompts.ended(request_id)
+
+    @property
+    def _facts(self) -> EngineInfo | None:
+        """What is known of the model while it has no process."""
+        return replace(self._info, pid=None) if self._info is not None else None
 
     def on_failed(self, detail: str) -> None:
         self._set_state(EngineState("failed", detail))
-        self._fail_all(ModelFailed(f"The model can no longer be loaded: {detail}"))
+        self._in_flight.fail(ModelFailed(f"The model can no longer be loaded: {detail}"))
 
-    def on_died(self) -> None:
+    def on_died(self, killed: bool) -> None:
         self.stats = EngineStats()
+        self._prompts.clear()
         if self.state.status in ("ready", "restarting"):
-            self._set_state(EngineState("restarting", "the engine is restarting"))
-        self._in_flight.crashed()
-        self._fail_answers(EngineFailed("The engine stopped unexpectedly. Please try again."))
-
-    def _fail_all(self, error: ApiError) -> None:
-        self._in_flight.fail(error)
-        self._fail_answers(error)
-
-    def _fail_answers(self, error: ApiError) -> None:
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(error)
+            self._set_state(EngineState("restarting", "the engine is restarting", self._facts))
+        self._in_flight.crashed(proof=KILLED if killed else CRASHED)
 
 
 def _tokens(events: Iterable[tuple[str, Event]]) -> int:

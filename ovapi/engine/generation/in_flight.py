@@ -1,119 +1,137 @@
-"""InFlightRequests: the requests in an engine process, with all that is needed to go on elsewhere.
+"""InFlightRequests: what a child has been asked for, with all that is needed to ask another.
 
-When the process dies, each request is submitted to the next one as its prompt plus the tokens that
-it has been given so far, and its client sees one whole stream. A request that brings down one
-process after another must not take the others with it:
+When the process dies, each request goes to the next one: a generation as its prompt plus the tokens
+that it has been given so far, so that its client sees one whole stream. A request that brings down
+one process after another must not take the others with it:
 
 - One that had got a token since the last crash is innocent so far: it is submitted at once.
 - One that was in the process at two crashes without a token between them is suspect. Suspects are
-  submitted one at a time, the next when the one before has got a token.
-- If a process dies with a single suspect in it, that one is the culprit, and fails.
+  submitted first and one at a time, the one with the most crashes first; until it has got a token
+  or has ended, nothing else is.
+- A suspect that was alone in a process that died is the culprit, and fails. A process that was
+  killed on purpose proves little: that has to happen to it many times.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from ovapi import logs
-from ovapi.core import Accepted, Delta, Event, Failed, Finished, GenerateRequest, Sink, Started
 from ovapi.errors import ApiError, EngineFailed
 
 log = logging.getLogger(__name__)
 
+CRASHED = 1.0
+KILLED = 1 / 16
+"""What the end of a process proves against a suspect that was alone in it; 1 is enough.
 
-@dataclass(slots=True)
-class InFlightRequest:
-    """A request that has not ended. `given` are the token ids that its client has got.
+Whoever kills a process on purpose does not mean a request, unless it watches over the memory.
+"""
 
-    `crashes` counts the processes that died with it since it last got a token; `submitted` tells
-    whether it is in the present process. Each process accepts and starts it: `told` has which of
-    that has been passed on.
+
+@dataclass(slots=True, kw_only=True)
+class InFlight(ABC):
+    """A request that has not ended.
+
+    `crashes` counts the processes that died with it since it last got on, `proof` is what those
+    say in which it was alone; `submitted` tells whether it is in the present process.
     """
 
-    request: GenerateRequest
-    sink: Sink
-    told: set[type[Event]] = field(default_factory=set)
-    given: list[int] = field(default_factory=list)
-    open: int = 1
     crashes: int = 0
+    proof: float = 0.0
     submitted: bool = False
 
-    def repeats(self, event: Event) -> bool:
-        """Whether `event` is of those that come once, and has come."""
-        if not isinstance(event, Accepted | Started):
-            return False
-        known = type(event) in self.told
-        self.told.add(type(event))
-        return known
+    @property
+    @abstractmethod
+    def id(self) -> str: ...
 
-    def deliver(self, event: Event) -> None:
-        if isinstance(event, Delta) and self.open == 1:
-            self.given += event.token_ids
-            self.crashes = 0
-        elif isinstance(event, Finished):
-            self.open -= 1
-        self.sink(event)
+    @property
+    @abstractmethod
+    def names(self) -> Mapping[str, str]:
+        """How log lines call it."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> int:
+        """How many tokens its client has."""
+
+    @abstractmethod
+    def deliver(self, event: Any) -> bool:
+        """Pass on what the child says to it; true if that was the last."""
+
+    @abstractmethod
+    def fail(self, error: ApiError) -> None:
+        """End it."""
 
     @property
     def suspect(self) -> bool:
         return self.crashes > 1
+
+    def got_on(self) -> None:
+        self.crashes, self.proof = 0, 0.0
 
 
 class InFlightRequests:
     """Belongs to the event loop's thread."""
 
     def __init__(self) -> None:
-        self._requests: dict[str, InFlightRequest] = {}
+        self._requests: dict[str, InFlight] = {}
 
     def __bool__(self) -> bool:
         return bool(self._requests)
 
-    def add(self, request: GenerateRequest, sink: Sink) -> None:
+    def __contains__(self, request_id: str) -> bool:
+        return request_id in self._requests
+
+    def add(self, request: InFlight) -> None:
         """Take a request in; `resubmit` gives it out for its first time too."""
-        self._requests[request.id] = InFlightRequest(request, sink, open=request.choices)
+        self._requests[request.id] = request
 
-    def remove(self, request_id: str) -> bool:
-        """Forget a request; true if it was here."""
-        return self._requests.pop(request_id, None) is not None
+    def remove(self, request_id: str) -> InFlight | None:
+        """Forget a request; it is returned if it was here."""
+        return self._requests.pop(request_id, None)
 
-    def deliver(self, request_id: str, event: Event) -> bool:
-        """Pass an event on to its client, each once; true if it let a suspect go."""
+    def deliver(self, request_id: str, event: Any) -> bool:
+        """Pass on what the child says to a request; true if that let a suspect go."""
         live = self._requests.get(request_id)
-        if live is None or live.repeats(event):
+        if live is None:
             return False
         was_suspect = live.suspect
-        live.deliver(event)
-        if isinstance(event, Failed) or live.open == 0:
+        if live.deliver(event):
             self._requests.pop(request_id, None)
             return was_suspect
         return was_suspect and not live.suspect
 
-    def crashed(self, ids: Container[str] | None = None) -> None:
+    def crashed(self, ids: Container[str] | None = None, proof: float = CRASHED) -> None:
         """The process has died, or has lost `ids`: find the culprit, and take the rest back."""
-        inside = [
-            live
-            for name, live in self._requests.items()
-            if live.submitted and (ids is None or name in ids)
-        ]
-        for live in inside:
-            live.crashes += 1
-            live.submitted = False
-            with logs.about(live.request.names):
-                log.warning("the engine exited %d tokens into the request", len(live.given))
-        suspects = [live for live in inside if live.suspect]
-        if len(suspects) == 1:
-            with logs.about(suspects[0].request.names):
-                log.error("the engine crashed twice on the request, which fails")
-            self._fail((suspects[0],), EngineFailed("The engine crashed twice on this request."))
+        submitted = [live for live in self._requests.values() if live.submitted]
+        if len(submitted) == 1 and submitted[0].suspect:
+            submitted[0].proof += proof
+        for live in submitted:
+            if ids is None or live.id in ids:
+                self._take_back(live)
 
-    def resubmit(self) -> list[InFlightRequest]:
-        """Those to submit now, marked as submitted: the innocent, and one suspect."""
-        waiting = [live for live in self._requests.values() if not live.submitted]
-        ready = [live for live in waiting if not live.suspect]
-        if not any(live.submitted and live.suspect for live in self._requests.values()):
-            ready += [live for live in waiting if live.suspect][:1]
+    def _take_back(self, live: InFlight) -> None:
+        live.crashes += 1
+        live.submitted = False
+        with logs.about(live.names):
+            log.warning("the engine exited %d tokens into the request", live.progress)
+            if live.proof >= 1:
+                log.error("the engine crashed on the request repeatedly, which fails")
+                self._fail((live,), EngineFailed("The engine crashed repeatedly on this request."))
+
+    def resubmit(self) -> list[InFlight]:
+        """Those to submit now, marked as submitted: a suspect, or all if there is none."""
+        if any(live.submitted and live.suspect for live in self._requests.values()):
+            return []
+        ready = [live for live in self._requests.values() if not live.submitted]
+        suspects = [live for live in ready if live.suspect]
+        if suspects:
+            ready = [max(suspects, key=lambda live: live.crashes)]
         for live in ready:
             live.submitted = True
         return ready
@@ -122,7 +140,7 @@ class InFlightRequests:
         """End every request."""
         self._fail(list(self._requests.values()), error)
 
-    def _fail(self, lives: Iterable[InFlightRequest], error: ApiError) -> None:
+    def _fail(self, lives: Iterable[InFlight], error: ApiError) -> None:
         for live in lives:
-            self._requests.pop(live.request.id, None)
-            live.sink(Failed(error))
+            self._requests.pop(live.id, None)
+            live.fail(error)

@@ -12,26 +12,48 @@ from ovapi.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True)
+class SharePrompt:
+    """Several requests have this prompt: from now on its number stands for it."""
+
+    number: int
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPrompt:
+    """No more requests will refer to the prompt `number`."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
-    """`given` are tokens that the request has got from an engine that is no more."""
+    """`given` are tokens that the request has got from an engine that is no more.
+
+    `shared` is the number of its prompt, if the child has that; `request` is without it then.
+    """
 
     request: GenerateRequest
     given: tuple[int, ...] = ()
+    shared: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """Forget a generation or a tokenization."""
+
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Answered by a Reply of the same number, with a tuple of ids.
+    """Answered by a Reply of the same id, with a tuple of ids.
 
-    `subject` is what log lines are about meanwhile.
+    `caller` is whose turn it takes; `subject` what log lines are about meanwhile.
     """
 
-    number: int
+    request_id: str
+    caller: str
     subject: Mapping[str, str]
     prompt: Prompt
     add_special_tokens: bool
@@ -39,9 +61,10 @@ class Tokenize:
 
 @dataclass(frozen=True, slots=True)
 class Detokenize:
-    """Answered by a Reply of the same number, with a text."""
+    """Answered by a Reply of the same id, with a text."""
 
-    number: int
+    request_id: str
+    caller: str
     subject: Mapping[str, str]
     ids: tuple[int, ...]
 
@@ -83,5 +106,5 @@ class RequestsLost:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    number: int
+    request_id: str
     result: tuple[int, ...] | str | ApiError

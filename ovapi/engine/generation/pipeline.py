@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ovapi.core import Event, GenerateRequest
+from ovapi.core import Event
 from ovapi.engine.base import EngineStats
-from ovapi.engine.text.input_processor import InputProcessor
+from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
 
 RequestEvent = tuple[str, Event]
 """An event with the id of its request."""
@@ -32,10 +32,12 @@ class GenerationPipeline(Protocol):
     def stats(self) -> EngineStats: ...
 
     @property
-    def input_processor(self) -> InputProcessor: ...
+    def input_processor(self) -> InputProcessor:
+        """Prepares requests, in any thread."""
+        ...
 
-    def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
-        """Queue a request. Its Accepted or Failed comes with the next step."""
+    def submit(self, prepared: PreparedRequest) -> None:
+        """Queue a request. Its Accepted comes with the next step."""
         ...
 
     def cancel(self, request_id: str) -> None:

@@ -47,11 +47,14 @@ class Backoff:
         """The process has said that it cannot load its model."""
         self._loads = False
 
-    def died(self) -> float:
-        """The process has gone; how long to wait before the next."""
+    def died(self, killed: bool = False) -> float:
+        """The process has gone; how long to wait before the next.
+
+        `killed`: on purpose, once it was ready.
+        """
         if not self._loads:
             return _LOAD_RETRY
-        if self.proven or self._clock() - self._born > _HEALTHY_SECONDS:
+        if killed or self.proven or self._clock() - self._born > _HEALTHY_SECONDS:
             self._delay = _FIRST
         delay = self._delay
         self._delay = min(2 * delay, _MAX_DELAY)

@@ -8,9 +8,11 @@ several, and a look makes no selector.
 
 from __future__ import annotations
 
+import os
 import pickle
 import select
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,22 +52,41 @@ class MessageBuffer:
 
 
 class BlockingChannel:
-    """Belongs to one thread."""
+    """Belongs to one thread, but for `send` and `wake`, which any may call."""
 
     def __init__(self, end: socket.socket) -> None:
         """`end` is one of a `socket.socketpair()`."""
         self._end = end
         self._inbox = MessageBuffer()
+        self._sending = threading.Lock()
+        self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._look = select.poll()
         self._look.register(end, select.POLLIN)
+        self._look.register(self._alarm, select.POLLIN)
+
+    def close(self) -> None:
+        self._end.close()
+        os.close(self._alarm)
 
     def send(self, message: object) -> None:
         """Block until the kernel has it all. Raises OSError when the other end is gone."""
-        self._end.sendall(frame(message))
+        data = frame(message)
+        with self._sending:
+            self._end.sendall(data)
 
-    def poll(self, seconds: float) -> bool:
-        """Whether a message, a part of one or the end comes within `seconds`."""
-        return bool(self._inbox) or bool(self._look.poll(1000 * seconds))
+    def wake(self) -> None:
+        """End the present `poll`, or the next."""
+        os.eventfd_write(self._alarm, 1)
+
+    def poll(self, seconds: float | None) -> bool:
+        """Whether a message, a part of one or the end is here, or comes within `seconds`."""
+        if self._inbox:
+            return True
+        found = {fd for fd, _ in self._look.poll(None if seconds is None else 1000 * seconds)}
+        if self._alarm in found:
+            os.eventfd_read(self._alarm)
+            found.remove(self._alarm)
+        return bool(found)
 
     def receive(self) -> Any:
         """Block for the next message. Raises EOFError or OSError when the other end is gone."""

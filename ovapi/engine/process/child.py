@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Literal
 import ovapi
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.process.async_channel import AsyncChannel
+from ovapi.engine.process.oom_kills import oom_kills
 
 _EXIT_SECONDS = 5.0
 
@@ -36,6 +38,9 @@ class Child:
             )
         self.channel: AsyncChannel | None = None
         self.state: Literal["loading", "ready", "failed"] = "loading"
+        self.stalled = False
+        """It was killed for its silence."""
+        self._oom_kills = oom_kills()
         self.ended = threading.Event()
         """Nothing more will come from it."""
 
@@ -52,6 +57,11 @@ class Child:
 
     def kill(self) -> None:
         self._process.kill()
+
+    def killed_on_purpose(self, status: int) -> bool:
+        """Whether it has ended with `status` by a SIGKILL that is neither ours nor the kernel's."""
+        ours = self.stalled or oom_kills() > self._oom_kills
+        return status == -signal.SIGKILL and not ours
 
     def reap(self) -> int:
         """Wait for the exit, with force in the end; close the pipe; return the exit status."""

@@ -50,8 +50,11 @@ class Owner(Protocol):
         """The model cannot be loaded, and `detail` says why; the next try comes in minutes."""
         ...
 
-    def on_died(self) -> None:
-        """The child is gone, with all that it had; another will be ready."""
+    def on_died(self, killed: bool) -> None:
+        """The child is gone, with all that it had; another will be ready.
+
+        `killed`: on purpose, from outside.
+        """
         ...
 
 
@@ -148,11 +151,11 @@ class Supervisor:
             case _:
                 self._owner.on_report(report)
 
-    def _died(self, status: int) -> None:
+    def _died(self, status: int, killed: bool) -> None:
         if self._closing.is_set():
             return
         log.error("engine process of %s exited: %s", self._spec.name, _cause(status))
-        self._owner.on_died()
+        self._owner.on_died(killed)
 
     # -- the supervisor's thread ---------------------------------------------------------------
 
@@ -166,23 +169,25 @@ class Supervisor:
     def _keep_one_alive(self) -> None:
         while not self._closing.is_set():
             self._backoff.born()
-            self._live_once()
-            self._closing.wait(self._backoff.died())
+            killed = self._live_once()
+            self._closing.wait(self._backoff.died(killed))
 
-    def _live_once(self) -> None:
-        """One child's life."""
+    def _live_once(self) -> bool:
+        """One child's life; true if it was ready and somebody has killed it on purpose."""
         self._waiting_since = time.monotonic()
         try:
             self._child = child = Child(self._spec)
         except OSError as error:
             log.error("cannot start an engine process for %s: %s", self._spec.name, error)
-            return
+            return False
         self._post(self._born, child)
         while not child.ended.wait(_LOOK_SECONDS):
             self._look(child)
         status = child.reap()
+        killed = child.killed_on_purpose(status)
         if child.state != "failed":
-            self._post(self._died, status)
+            self._post(self._died, status, killed)
+        return killed and child.state == "ready"
 
     def _look(self, child: Child) -> None:
         """Kill the child if it has work and says nothing."""
@@ -191,6 +196,7 @@ class Supervisor:
         silent = time.monotonic() - self._waiting_since
         if silent > patience and (self._owner.pending or loading) and not child.speaks:
             log.error("engine process of %s silent for %.0f s, killing it", self._spec.name, silent)
+            child.stalled = True
             child.kill()
 
 

@@ -26,11 +26,13 @@ from ovapi.engine.process.workload import LoadWorkload, Workload
 log = logging.getLogger(__name__)
 
 SIGN_OF_LIFE_SECONDS = 1.0
+_COMMAND_SECONDS = 0.005  # between two steps
 _PR_SET_PDEATHSIG = 1
 
 
 class Worker:
-    """Commands in, steps, reports out: all in the engine process's only thread."""
+    """Commands in, steps, reports out: in the engine process's main thread, which alone obeys and
+    steps. It is its workload's `Outlet`."""
 
     def __init__(self, channel: BlockingChannel) -> None:
         self._channel = channel
@@ -43,10 +45,10 @@ class Worker:
         logs.configure(command.spec.log_level, command.spec.log_format)
         loaded = self._load(load, command.spec)
         if isinstance(loaded, LoadFailed):
-            self._send(loaded)
+            self.send(loaded)
             return
         workload, info = loaded
-        self._send(Ready(info))
+        self.send(Ready(info))
         while self._obey_waiting(workload):
             if workload.busy:
                 workload.step()
@@ -56,7 +58,7 @@ class Worker:
         self, load: LoadWorkload, spec: EngineSpec
     ) -> tuple[Workload, EngineInfo] | LoadFailed:
         try:
-            return load(spec, self._send)
+            return load(spec, self)
         except Exception as error:
             log.exception("model %s failed to load", spec.name)
             return LoadFailed(describe(error))
@@ -66,20 +68,35 @@ class Worker:
 
         False after Stop.
         """
-        while not workload.busy or self._channel.poll(0):
+        until = time.monotonic() + _COMMAND_SECONDS
+        while self._has_command(workload):
             command = self._channel.receive()
             if isinstance(command, Stop):
                 return False
             workload.handlers[type(command)](command)
+            if workload.busy and time.monotonic() > until:
+                break
         return True
 
-    def _send(self, report: object) -> None:
+    def _has_command(self, workload: Workload) -> bool:
+        """Wait for a command; false when the workload has become busy and there is none."""
+        while not workload.busy:
+            if self._channel.poll(SIGN_OF_LIFE_SECONDS if workload.working else None):
+                return True
+            if workload.working:
+                self._show_life()
+        return self._channel.poll(0)
+
+    def wake(self) -> None:
+        self._channel.wake()
+
+    def send(self, report: object) -> None:
         self._channel.send(report)
         self._spoke = time.monotonic()
 
     def _show_life(self) -> None:
         if time.monotonic() - self._spoke > SIGN_OF_LIFE_SECONDS:
-            self._send(Alive())
+            self.send(Alive())
 
 
 def die_with(parent: int) -> None:

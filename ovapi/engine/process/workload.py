@@ -7,14 +7,24 @@ from typing import Any, Protocol
 
 from ovapi.engine.base import EngineInfo, EngineSpec
 
-Send = Callable[[object], None]
-"""Sends a report to the server process; blocks until the kernel has it."""
 Handlers = Mapping[type, Callable[[Any], None]]
 """What obeys a command, by the command's type."""
 
 
+class Outlet(Protocol):
+    """The worker's side of its workload; both may be called from any thread."""
+
+    def send(self, report: object) -> None:
+        """Give the server process a report; block until the kernel has it."""
+        ...
+
+    def wake(self) -> None:
+        """Have the worker look whether the workload is busy."""
+        ...
+
+
 class Workload(Protocol):
-    """Belongs to the worker's one thread; sends its reports by itself."""
+    """Belongs to the worker's main thread, and may have others of its own."""
 
     @property
     def handlers(self) -> Handlers: ...
@@ -24,8 +34,13 @@ class Workload(Protocol):
         """There is something for `step` to do."""
         ...
 
+    @property
+    def working(self) -> bool:
+        """Its own threads have something to do."""
+        ...
+
     def step(self) -> None: ...
 
 
-LoadWorkload = Callable[[EngineSpec, Send], tuple[Workload, EngineInfo]]
+LoadWorkload = Callable[[EngineSpec, Outlet], tuple[Workload, EngineInfo]]
 """Loads what a spec asks for. Raises LoadError, or whatever the libraries below raise."""

@@ -17,9 +17,14 @@ from ovapi.engine.genai import speculation
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.output_processor import OutputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
+from ovapi.engine.text.prompt_limits import (
+    TOKENIZED_CONTEXTS,
+    longest_text,
+    param_of,
+    too_long,
+)
 from ovapi.errors import ContextLengthExceeded, InvalidRequest
 
-_CONTEXTS = 4  # so much may be tokenized where nothing is to be generated
 _MERGED = 64  # tokens that may become fewer where a text goes on
 _BLOCK = 32  # tokens; the most that each beam wastes at either end of its part of the cache
 
@@ -75,7 +80,7 @@ class InputProcessor:
         self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
         ids = self._prompt_ids(request)
         if not ids:
-            raise InvalidRequest("The prompt is empty.", param=_param(request.prompt))
+            raise InvalidRequest("The prompt is empty.", param=param_of(request.prompt))
         limit = self._limit(request, len(ids))
         return PreparedRequest(request, ids, limit, self._echo(request, ids), given)
 
@@ -95,7 +100,7 @@ class InputProcessor:
         if isinstance(prompt, TokenPrompt):
             self._check_ids(prompt.ids, "prompt")
             return list(prompt.ids)
-        parts = self._parts(prompt, _CONTEXTS * self.context)
+        parts = self._parts(prompt, TOKENIZED_CONTEXTS * self.context)
         return self.encoder.encode_parts(
             parts, add_special_tokens and isinstance(prompt, TextPrompt)
         )
@@ -117,8 +122,7 @@ class InputProcessor:
         return ids if last is None else ids[-last:]
 
     def _longest_text(self, tokens: int) -> int:
-        """Characters that so many tokens cannot hold, with a wide margin."""
-        return 2 * (tokens + 16) * self.table.longest
+        return longest_text(tokens, self.table.longest)
 
     def _parts(self, prompt: ChatPrompt | TextPrompt, most: int) -> list[str]:
         """The text to tokenize. Raises ContextLengthExceeded if it has far more tokens than `most`.
@@ -127,12 +131,12 @@ class InputProcessor:
         """
         longest = self._longest_text(most)
         if self.encoder.exceeds(prompt, longest, most):
-            raise self._far_too_long(prompt)
+            raise too_long(prompt, self.context)
         parts = self.encoder.parts(prompt)
         if sum(map(len, parts)) > longest or any(
             self._begins_too_long(part, most) for part in parts
         ):
-            raise self._far_too_long(prompt)
+            raise too_long(prompt, self.context)
         return parts
 
     def _begins_too_long(self, text: str, most: int) -> bool:
@@ -143,14 +147,6 @@ class InputProcessor:
                 return True
             length *= 4
         return False
-
-    def _far_too_long(self, prompt: ChatPrompt | TextPrompt) -> ContextLengthExceeded:
-        param = _param(prompt)
-        return ContextLengthExceeded(
-            f"This model's maximum context length is {self.context} tokens. However, your {param} "
-            f"resulted in far more tokens. Please reduce the length of the {param}.",
-            param=param,
-        )
 
     def _check_ids(self, ids: tuple[int, ...], param: str) -> None:
         """Pipelines take any number and compute garbage, or crash."""
@@ -186,7 +182,7 @@ class InputProcessor:
     def _too_long(
         self, request: GenerateRequest, prompt_tokens: int, wanted: int
     ) -> ContextLengthExceeded:
-        param = _param(request.prompt)
+        param = param_of(request.prompt)
         limit = f"maximum context length is {self.context} tokens"
         if self.cache is not None and self.cache < self.context:
             limit = f"cache holds {self.cache} tokens"
@@ -208,7 +204,3 @@ class InputProcessor:
         if isinstance(request.prompt, TextPrompt) and request.truncate_prompt_tokens is None:
             return request.prompt.text
         return self.table.text(ids, request.sampling.skip_special_tokens)
-
-
-def _param(prompt: Prompt) -> str:
-    return "messages" if isinstance(prompt, ChatPrompt) else "prompt"

@@ -62,7 +62,7 @@ def submit(
     pipeline: BatchingPipeline, name: str, prompt: Prompt, tokens: int, **sampling: object
 ) -> None:
     params = SamplingParams(max_tokens=tokens, temperature=0, **sampling)  # type: ignore[arg-type]
-    pipeline.submit(GenerateRequest(name, prompt, params))
+    pipeline.submit(pipeline.input_processor.prepare(GenerateRequest(name, prompt, params)))
 
 
 def finish(pipeline: BatchingPipeline) -> dict[str, str]:
@@ -182,7 +182,8 @@ def test_log_probabilities_of_a_long_prompt_are_whole() -> None:
     running(made)
     prompt = TokenPrompt(tuple(Random(3).randrange(700) for _ in range(300)))
     params = SamplingParams(max_tokens=1, temperature=0, logprobs=True)
-    made.submit(GenerateRequest("echo", prompt, params, echo=True))
+    request = GenerateRequest("echo", prompt, params, echo=True)
+    made.submit(made.input_processor.prepare(request))
     events: list[RequestEvent] = []
     while not any(name == "echo" and isinstance(event, Finished) for name, event in events):
         events += made.step()

@@ -44,7 +44,8 @@ def test_samples_break_no_step(speculation: SpeculationConfig) -> None:
     pipeline, _ = load_batching(EngineSpec("demo", DEMO, speculation=speculation))
     for seed in range(12):
         sampling = SamplingParams(max_tokens=40, temperature=2.0, seed=seed, ignore_eos=True)
-        pipeline.submit(GenerateRequest(f"t-{seed}", chat(UNSURE), sampling))
+        request = GenerateRequest(f"t-{seed}", chat(UNSURE), sampling)
+        pipeline.submit(pipeline.input_processor.prepare(request))
     tokens = 0
     while pipeline.busy:  # a broken step raises
         events = [event for _, event in pipeline.step()]

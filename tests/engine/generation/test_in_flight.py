@@ -11,14 +11,15 @@ from ovapi.core import (
     TextPrompt,
     Usage,
 )
-from ovapi.engine.generation.in_flight import InFlightRequests
+from ovapi.engine.generation.in_flight import KILLED, InFlightRequests
+from ovapi.engine.generation.in_flight_generation import InFlightGeneration
 from ovapi.errors import Draining, EngineFailed
 
 END = Finished("stop", Usage(1, 1))
 
 
 class Client:
-    """One request of a roster, and what its client got."""
+    """One request, and what its client got."""
 
     def __init__(
         self, in_flight: InFlightRequests, name: str, sampling: SamplingParams | None = None
@@ -26,7 +27,7 @@ class Client:
         self.name = name
         self.events: list[Event] = []
         request = GenerateRequest(name, TextPrompt("x"), sampling or SamplingParams())
-        in_flight.add(request, self.events.append)
+        in_flight.add(InFlightGeneration(request, self.events.append))
 
     @property
     def failed(self) -> bool:
@@ -34,7 +35,7 @@ class Client:
 
 
 def submitted(in_flight: InFlightRequests) -> list[str]:
-    return [live.request.id for live in in_flight.resubmit()]
+    return [live.id for live in in_flight.resubmit()]
 
 
 def test_a_request_is_submitted_once_to_each_engine() -> None:
@@ -54,6 +55,7 @@ def test_it_goes_on_with_the_tokens_that_its_client_has() -> None:
         in_flight.deliver("a", event)
     in_flight.crashed()
     (live,) = in_flight.resubmit()
+    assert isinstance(live, InFlightGeneration)
     assert live.given == [5, 6, 7]
     for event in (Accepted(1), Started(2.0), Delta("z", (8,)), END):
         in_flight.deliver("a", event)
@@ -89,15 +91,45 @@ def test_many_crashes_with_progress_between_hurt_nobody() -> None:
     assert not any(client.failed for client in clients)
 
 
-def test_a_lone_request_in_two_crashes_without_a_token_fails() -> None:
+def test_a_request_fails_that_was_suspect_and_alone_at_a_crash() -> None:
+    """Two crashes make it suspect, however lonely it was; the third one is its own."""
     in_flight = InFlightRequests()
     client = Client(in_flight, "a")
-    for _ in range(2):
+    for _ in range(3):
+        assert not client.failed
         assert submitted(in_flight) == ["a"]
         in_flight.crashed()
     assert client.failed
     assert isinstance(client.events[-1].error, EngineFailed)  # type: ignore[union-attr]
     assert not in_flight
+
+
+def test_kills_from_outside_prove_little() -> None:
+    in_flight = InFlightRequests()
+    client = Client(in_flight, "a")
+    for _ in range(17):
+        submitted(in_flight)
+        in_flight.crashed(proof=KILLED)
+    assert not client.failed
+    submitted(in_flight)
+    in_flight.crashed(proof=KILLED)
+    assert client.failed
+
+
+def test_a_suspect_is_not_condemned_for_a_crash_beside_others() -> None:
+    in_flight = InFlightRequests()
+    clients = [Client(in_flight, name) for name in "ab"]
+    for _ in range(2):
+        submitted(in_flight)
+        in_flight.crashed()
+    assert submitted(in_flight) == ["a"]
+    assert in_flight.deliver("a", Delta("x", (1,)))
+    assert submitted(in_flight) == ["b"]
+    in_flight.crashed()  # it may have been either
+    assert not any(client.failed for client in clients)
+    assert submitted(in_flight) == ["b"]
+    in_flight.crashed()
+    assert [client.failed for client in clients] == [False, True]
 
 
 def crash_if_inside(in_flight: InFlightRequests, culprit: str, inside: set[str]) -> bool:
@@ -126,11 +158,11 @@ def test_the_culprit_is_found_among_innocents() -> None:
                 crashes += 1
                 inside.clear()
                 break
-    assert crashes == 3
+    assert crashes == 4
     assert [name for name, client in clients.items() if client.failed] == ["d"]
 
 
-def test_suspects_go_one_at_a_time_and_newcomers_beside_them() -> None:
+def test_suspects_go_one_at_a_time_and_all_others_after_them() -> None:
     in_flight = InFlightRequests()
     for name in "abc":
         Client(in_flight, name)
@@ -139,11 +171,13 @@ def test_suspects_go_one_at_a_time_and_newcomers_beside_them() -> None:
         in_flight.crashed()
     assert submitted(in_flight) == ["a"]
     Client(in_flight, "new")
-    assert submitted(in_flight) == ["new"]
+    assert submitted(in_flight) == []
     assert in_flight.deliver("a", Delta("x", (1,)))
     assert submitted(in_flight) == ["b"]
     assert in_flight.deliver("b", END)
     assert submitted(in_flight) == ["c"]
+    assert in_flight.deliver("c", END)
+    assert submitted(in_flight) == ["new"]
 
 
 def test_a_suspect_that_leaves_makes_room_for_the_next() -> None:
@@ -166,6 +200,7 @@ def test_a_beam_search_starts_again_from_its_prompt() -> None:
     submitted(in_flight)
     in_flight.crashed()
     (live,) = in_flight.resubmit()
+    assert isinstance(live, InFlightGeneration)
     assert live.given == []
     for index in (0, 1):
         in_flight.deliver("a", Delta("x", (1,), index=index))

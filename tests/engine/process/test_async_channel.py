@@ -12,7 +12,7 @@ from ovapi.engine.generation.messages import Cancel, Reply, Tokenize
 from ovapi.engine.process.async_channel import AsyncChannel
 from ovapi.engine.process.blocking_channel import BlockingChannel, frame
 
-HUGE = Tokenize(1, {}, TextPrompt("x" * 5_000_000), True)
+HUGE = Tokenize("a", "", {}, TextPrompt("x" * 5_000_000), True)
 
 
 class Ends:
@@ -42,7 +42,7 @@ class Ends:
 
 async def test_reports_that_come_together_and_in_pieces() -> None:
     async with Ends() as ends:
-        reports = [Reply(number, "text") for number in range(3)]
+        reports = [Reply(str(number), "text") for number in range(3)]
         data = b"".join(map(frame, reports))
         for piece in (data[:3], data[3:40], data[40:]):
             ends.other.sendall(piece)
@@ -52,7 +52,7 @@ async def test_reports_that_come_together_and_in_pieces() -> None:
 
 async def test_a_report_larger_than_one_read() -> None:
     async with Ends() as ends:
-        report = Reply(0, tuple(range(100_000)))
+        report = Reply("0", tuple(range(100_000)))
         sending = asyncio.to_thread(ends.other.sendall, frame(report))
         assert await asyncio.gather(sending, ends.next()) == [None, report]
 
@@ -71,9 +71,9 @@ async def test_commands_wait_for_a_process_that_does_not_read() -> None:
 @pytest.mark.parametrize("cut", [0, 4, 12])
 async def test_the_end(cut: int) -> None:
     async with Ends() as ends:
-        ends.other.sendall(frame(Reply(0, "first")) + frame(Reply(1, "cut off"))[:cut])
+        ends.other.sendall(frame(Reply("0", "first")) + frame(Reply("1", "cut off"))[:cut])
         ends.other.close()
-        assert await ends.next() == Reply(0, "first")
+        assert await ends.next() == Reply("0", "first")
         assert await ends.next() is None
         ends.channel.send(Cancel("nobody is there"))
 

@@ -19,14 +19,16 @@ class Lives:
         self._clock = Clock()
         self._backoff = Backoff(self._clock)
 
-    def live(self, *work: int, loads: bool = True, seconds: float = 1) -> float:
+    def live(
+        self, *work: int, loads: bool = True, seconds: float = 1, killed: bool = False
+    ) -> float:
         self._backoff.born()
         for units in work:
             self._backoff.worked(units)
         if not loads:
             self._backoff.cannot_load()
         self._clock.now += seconds
-        return self._backoff.died()
+        return self._backoff.died(killed)
 
 
 def test_processes_that_die_before_any_work_are_replaced_ever_more_slowly() -> None:
@@ -42,6 +44,13 @@ def test_one_that_has_worked_is_replaced_at_once_whatever_happened_before() -> N
     for _ in range(8):
         lives.live()
     assert [lives.live(*[4] * 10) for _ in range(5)] == [0.1] * 5
+
+
+def test_one_that_somebody_kills_is_replaced_at_once() -> None:
+    lives = Lives()
+    for _ in range(8):
+        lives.live()
+    assert [lives.live(killed=True) for _ in range(5)] == [0.1] * 5
 
 
 def test_one_that_has_lived_long_is_replaced_at_once() -> None:

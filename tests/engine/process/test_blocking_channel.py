@@ -36,6 +36,29 @@ def test_messages_that_come_together(ends: tuple[BlockingChannel, socket.socket]
     assert not channel.poll(0)
 
 
+def test_another_thread_ends_the_wait(ends: tuple[BlockingChannel, socket.socket]) -> None:
+    channel, _ = ends
+    timer = threading.Timer(0.05, channel.wake)
+    timer.start()
+    assert not channel.poll(None)
+    assert not channel.poll(0)
+    timer.join()
+
+
+def test_messages_of_several_threads_stay_whole(
+    ends: tuple[BlockingChannel, socket.socket],
+) -> None:
+    channel, other = ends
+    messages = [("x" * 300_000, number) for number in range(8)]
+    senders = [threading.Thread(target=channel.send, args=(one,)) for one in messages]
+    for sender in senders:
+        sender.start()
+    receiver = BlockingChannel(other)
+    assert sorted(receiver.receive() for _ in messages) == messages
+    for sender in senders:
+        sender.join()
+
+
 def test_a_message_that_comes_in_pieces(ends: tuple[BlockingChannel, socket.socket]) -> None:
     channel, other = ends
     data = frame("whole") + frame("next")
