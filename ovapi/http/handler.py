@@ -11,11 +11,11 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
@@ -39,6 +39,8 @@ from ovapi.serving.model import Model
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.api")
+
+T = TypeVar("T")
 
 OFFLOAD_BYTES = 16 * 1024
 """Larger bodies are parsed and checked in the executor: about 10 ms of work."""
@@ -176,6 +178,25 @@ class ApiHandler(LoggedOnce):
             if self._wait is not None:
                 await self._wait
             yield
+
+    @property
+    def deadline(self) -> float:
+        """The time of the loop by which the server's own limit has the answer end."""
+        arrival = asyncio.get_running_loop().time() - self.request.request_time()
+        return arrival + self.context.config.limits.request_seconds
+
+    async def while_here(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`. When the client goes, that is cancelled: StreamClosedError."""
+        gone = self._wait = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                gone.result()
+            return task.result()
+        finally:
+            self._wait = None
+            task.cancel()
 
     def check_body_headers(self) -> None:
         """Raise UnsupportedMediaType unless the headers announce a body that we read."""

@@ -29,7 +29,7 @@ class Generate(OllamaGenerationHandler):
     async def _reply(self, body: Mapping[str, Any], model: Model, stopwatch: Stopwatch) -> None:
         model.check_slots(1)  # nobody is tokenized for who would be refused
         with logs.about({"request": self.request_id}):
-            prompt = await _prompt(body, model)
+            prompt = await self._prompt(body, model)
         context = list(prompt.ids) if isinstance(prompt, TokenPrompt) else None
         answer = OllamaEncoder(body["model"], form, stopwatch, context)
         params = sampling(body, model.defaults)
@@ -37,22 +37,22 @@ class Generate(OllamaGenerationHandler):
         stopwatch.submitted()
         await self.generate(model, [request], answer, body.get("stream") is not False)
 
+    async def _prompt(self, body: Mapping[str, Any], model: Model) -> TextPrompt | TokenPrompt:
+        """The prompt as it is, if it is `raw`; else token ids, since the answer tells them.
+
+        Raises ApiErrors.
+        """
+        if body.get("raw"):
+            _check_raw(body)
+            return TextPrompt(body["prompt"])
+        chat = ChatPrompt(_messages(body), template_args=template_args(body))
+        asked = model.engine.tokenize(chat, caller=self.caller, deadline=self.deadline)
+        ids = await self.while_here(asked)
+        return TokenPrompt((*(body.get("context") or ()), *ids))
+
 
 def form(text: str) -> dict[str, Any]:
     return {"response": text}
-
-
-async def _prompt(body: Mapping[str, Any], model: Model) -> TextPrompt | TokenPrompt:
-    """The prompt as it is, if it is `raw`; else token ids, since the answer tells them.
-
-    Raises ApiErrors.
-    """
-    if body.get("raw"):
-        _check_raw(body)
-        return TextPrompt(body["prompt"])
-    chat = ChatPrompt(_messages(body), template_args=template_args(body))
-    ids = await model.engine.tokenize(chat)
-    return TokenPrompt((*(body.get("context") or ()), *ids))
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:

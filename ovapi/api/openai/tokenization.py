@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ovapi import logs
@@ -25,11 +26,14 @@ class Tokenize(ApiHandler):
         async with self.using(model):
             engine = model.engine
             with logs.about({"request": self.request_id}):
-                ids = await engine.tokenize(prompt, body.get("add_special_tokens") is not False)
+                special = body.get("add_special_tokens") is not False
+                asked = engine.tokenize(prompt, special, caller=self.caller, deadline=self.deadline)
+                ids = await self.while_here(asked)
                 info = engine.state.info
                 assert info is not None
                 wanted = bool(body.get("return_token_strs"))
-                texts = await _texts(engine.detokenize, ids) if wanted else None
+                detokenize = partial(engine.detokenize, caller=self.caller, deadline=self.deadline)
+                texts = await self.while_here(_texts(detokenize, ids)) if wanted else None
         self.write_json(
             {
                 "count": len(ids),
@@ -48,7 +52,10 @@ class Detokenize(ApiHandler):
         model = self.context.registry.get(body.get("model"))
         with logs.about({"request": self.request_id}):
             async with self.using(model):
-                text = await model.engine.detokenize(body["tokens"])
+                asked = model.engine.detokenize(
+                    body["tokens"], caller=self.caller, deadline=self.deadline
+                )
+                text = await self.while_here(asked)
         self.write_json({"prompt": text})
 
 

@@ -110,7 +110,9 @@ async def tokenized(api: Api, **body: Any) -> tuple[object, object]:
     """What was tokenized for `body`, and the prompt that the engine got."""
     asked: list[object] = []
 
-    async def tokenize(prompt: object, add_special_tokens: bool = True) -> tuple[int, ...]:
+    async def tokenize(
+        prompt: object, add_special_tokens: bool = True, **_: object
+    ) -> tuple[int, ...]:
         asked.append(prompt)
         return (1, 2, 3)
 

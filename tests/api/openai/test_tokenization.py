@@ -65,7 +65,9 @@ def test_what_is_tokenized(body: dict[str, Any], expected: TextPrompt | ChatProm
 async def test_special_tokens_are_added_unless_refused(api: Api, given: bool | None) -> None:
     asked = []
 
-    async def tokenize(prompt: object, add_special_tokens: bool = True) -> tuple[int, ...]:
+    async def tokenize(
+        prompt: object, add_special_tokens: bool = True, **_: object
+    ) -> tuple[int, ...]:
         asked.append(add_special_tokens)
         return ()
 
@@ -115,7 +117,7 @@ async def test_models_that_cannot_answer(api: Api, path: str) -> None:
 
 
 async def test_what_the_engine_objects_to(api: Api) -> None:
-    async def detokenize(ids: object) -> str:
+    async def detokenize(ids: object, *_: object, **__: object) -> str:
         raise InvalidRequest("Token id 9999 is not in the vocabulary.", param="tokens")
 
     api.engine.detokenize = detokenize  # type: ignore[method-assign, assignment]
