@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from soak import access, engine, framing, fuzz, kills, lifecycle, load, mixed, models, parsing
+from soak import (
+    access,
+    engine,
+    framing,
+    fuzz,
+    innocent,
+    kills,
+    lifecycle,
+    load,
+    mixed,
+    models,
+    parsing,
+)
 from soak.case import CASES
 
-MODULES = (load, lifecycle, kills, models, mixed, parsing, framing, access, engine, fuzz)
+MODULES = (
+    load,
+    lifecycle,
+    kills,
+    innocent,
+    models,
+    mixed,
+    parsing,
+    framing,
+    access,
+    engine,
+    fuzz,
+)
 """Importing them has put their cases on the list."""
 
 ALL = sorted(CASES, key=lambda case: case.number)

@@ -118,14 +118,14 @@ async def crash(context: SoakContext) -> str:
 
 @case(9, "A request that is there at two crashes", config=only_demo(max_batched_tokens=16))
 async def suspect(context: SoakContext) -> str:
-    """Its prompt takes so long that it never gets a token; the neighbour does and goes on."""
+    """Its prompt takes so long that it never gets a token."""
     asking = asyncio.create_task(context.client.post(CHAT, json=chat(LONG_PROMPT, max_tokens=5)))
     crashes = 0
     while not asking.done() and crashes < 6:
         await _ready(context)
         await asyncio.sleep(0.4)
         if not asking.done():
-            await _kill(context)
+            await _kill(context, signal.SIGSEGV)
             crashes += 1
     response = await asking
     check_error(response, 500)
