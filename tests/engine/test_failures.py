@@ -61,7 +61,7 @@ async def test_broken_json_beside_the_model(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(DEMO, folder)
     (folder / "config.json").write_text("{")
-    assert await failed(kind, folder) == "config.json of the model cannot be read"
+    assert await failed(kind, folder) == "config.json of the model is not valid JSON"
 
 
 @KINDS
