@@ -30,6 +30,8 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("foo", chat(foo=1)),
     ("Temperature", chat(Temperature=1)),
     ("", chat(**{"": 1})),
+    ("repetition_penalty", chat(repetition_penalty=1e-300)),
+    ("num_beam_groups", chat(best_of=4, num_beam_groups=2, diversity_penalty=1e-300)),
     # messages
     ("messages", {"messages": None}),
     ("messages", {"messages": []}),

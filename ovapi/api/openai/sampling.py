@@ -14,6 +14,8 @@ from ovapi.http.error_responses import refuse
 
 DEFAULT_BEAMS = 4
 SEEDS = 2**63
+MIN_DIVERSITY = 0.001
+"""Engines compute in 32 bits, in which far smaller penalties are none."""
 
 SAME_NAME = (
     "temperature",
@@ -121,8 +123,8 @@ def _groups(beams: BeamSearch) -> BeamSearch:
         refuse("num_beam_groups", f"must divide the number of beams, {beams.width}")
     if beams.diversity_penalty and beams.groups == 1:
         refuse("diversity_penalty", "requires 'num_beam_groups' to be 2 or more")
-    if beams.groups > 1 and not beams.diversity_penalty:
-        refuse("num_beam_groups", "requires 'diversity_penalty' to be above 0")
+    if beams.groups > 1 and beams.diversity_penalty < MIN_DIVERSITY:
+        refuse("num_beam_groups", f"requires 'diversity_penalty' to be at least {MIN_DIVERSITY}")
     return beams
 
 
