@@ -47,6 +47,8 @@ class ProcessEngine:
         self._info: EngineInfo | None = None
         self._numbers = itertools.count()
         self._flushing = False
+        self._proven = False
+        """The present child has done enough to be replaced at once if it dies."""
         self._closing = False
 
     def start(self) -> None:
@@ -156,6 +158,7 @@ class ProcessEngine:
 
     def on_ready(self, info: EngineInfo) -> None:
         self._info = info
+        self._proven = False
         self._set_state(EngineState("ready", info=info))
         self._submit()
 
@@ -163,8 +166,9 @@ class ProcessEngine:
         match report:
             case StepReport(events, stats):
                 self.stats = stats
-                if not self._supervisor.proven:
+                if not self._proven:
                     self._supervisor.note_work(_tokens(events))
+                    self._proven = self._supervisor.proven
                 self._deliver(events)
             case RequestsLost(ids):
                 self._in_flight.crashed(ids)
@@ -179,7 +183,8 @@ class ProcessEngine:
         cleared = False
         for request_id, event in events:
             cleared |= self._in_flight.deliver(request_id, event)
-            self._forget_prompts((request_id,))
+            if not isinstance(event, Delta):
+                self._forget_prompts((request_id,))
         if cleared:
             self._submit()
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import ovapi
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.process.async_channel import AsyncChannel
+from ovapi.engine.process.channels import AsyncChannel
 from ovapi.engine.process.oom_kills import oom_kills
 
 _EXIT_SECONDS = 5.0

@@ -21,8 +21,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from ovapi.engine.base import EngineInfo, EngineSpec, Post
-from ovapi.engine.process.async_channel import AsyncChannel
 from ovapi.engine.process.backoff import Backoff
+from ovapi.engine.process.channels import AsyncChannel
 from ovapi.engine.process.child import Child
 from ovapi.engine.process.messages import Alive, LoadFailed, LoadModel, Ready, Stop
 

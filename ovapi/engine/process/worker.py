@@ -19,7 +19,7 @@ from ovapi import logs
 from ovapi.engine.base import EngineInfo, EngineSpec
 from ovapi.engine.factory import load_workload
 from ovapi.engine.load_error import describe
-from ovapi.engine.process.blocking_channel import BlockingChannel
+from ovapi.engine.process.channels import BlockingChannel
 from ovapi.engine.process.messages import Alive, LoadFailed, LoadModel, Ready, Stop
 from ovapi.engine.process.workload import LoadWorkload, Workload
 

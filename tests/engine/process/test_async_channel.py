@@ -9,8 +9,7 @@ import pytest
 
 from ovapi.core import TextPrompt
 from ovapi.engine.generation.messages import Cancel, Reply, Tokenize
-from ovapi.engine.process.async_channel import AsyncChannel
-from ovapi.engine.process.blocking_channel import BlockingChannel, frame
+from ovapi.engine.process.channels import AsyncChannel, BlockingChannel, frame
 
 HUGE = Tokenize("a", "", {}, TextPrompt("x" * 5_000_000), True)
 

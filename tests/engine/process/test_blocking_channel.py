@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ovapi.engine.process.blocking_channel import BlockingChannel
+from ovapi.engine.process.channels import BlockingChannel
 
 
 @pytest.fixture
