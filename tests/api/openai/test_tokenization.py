@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -123,3 +124,35 @@ async def test_what_the_engine_objects_to(api: Api) -> None:
     api.engine.detokenize = detokenize  # type: ignore[method-assign, assignment]
     answer = await ask(api, "/detokenize", {"tokens": [9999]}, 400)
     assert answer["error"]["param"] == "tokens"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tokenize", {"prompt": "x"}),
+        ("/detokenize", {"tokens": [1]}),
+        ("/api/generate", {"model": "demo", "prompt": "x"}),
+    ],
+)
+async def test_it_ends_with_its_client_or_its_deadline(
+    api: Api, path: str, body: dict[str, Any]
+) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+    deadlines: list[float] = []
+
+    async def endless(*_: object, deadline: float, **__: object) -> None:
+        deadlines.append(deadline - asyncio.get_running_loop().time())
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    api.engine.tokenize = api.engine.detokenize = endless  # type: ignore
+    async with api.client() as client:
+        asking = asyncio.create_task(client.post(path, json=body))
+        await began.wait()
+        asking.cancel()
+        await asyncio.wait_for(ended.wait(), 5)
+    most = api.app.settings["context"].config.limits.request_seconds
+    assert most - 5 < deadlines[0] <= most
