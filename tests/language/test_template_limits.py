@@ -35,6 +35,7 @@ ENDLESS = [
     "{% for a in range(99999) if range(99999) | list | length < 0 %}{% endfor %}",
     "{{ ([range(99999)] * 99999) | map('list') | map('length') | sum }}",
     "{{ ('a' * 9000000) " + "| select " * 99 + "| list | length }}",
+    BIG + "{{ x[:900000] | map(attribute=x, default='') | list | length }}",
     "{{ range(99999) | map('string') " + "| map('upper') " * 99 + "| list | length }}",
 ]
 
@@ -126,6 +127,15 @@ LARGE = [
     BIG + "{{ x.rsplit('ab' + x[:4000000]) }}",
     BIG + "{{ x.strip('b' * 9999 + 'a') }}",
     BIG + "{{ x | trim('b' * 9999 + 'a') }}",
+    TUPLES + "{{ [1] | select(ns.a) | list }}",
+    TUPLES + "{{ [1] | map(ns.a) | list }}",
+    BIG + "{{ x[:900000] | join('', x[:900000]) }}",
+    BIG + "{{ ([1] * 99999) | join('', 'a.' * 99999) }}",
+    BIG + "{{ x | sort | length }}",
+    BIG + "{{ x[:900000] | sort(attribute='a.' * 999) }}",
+    BIG + "{{ ([1] * 99999) | sum('a.' * 99999) }}",
+    BIG + "{{ x | title }}",
+    BIG + "{{ x[:900000] | map(attribute='a.' * 9999) | list }}",
     "{{ strftime_now('%Y' * 99999) }}",
 ]
 

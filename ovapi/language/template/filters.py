@@ -6,7 +6,7 @@ Left out are those that make web pages, and `random`: no model's prompt needs th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import wraps
 from typing import Any
 
@@ -34,13 +34,17 @@ from ovapi.language.template.methods import (
     stripped_size,
 )
 
-_LEFT_OUT = {"pprint", "random", "striptags", "urlize", "wordwrap", "xmlattr"}
+_LEFT_OUT = {"pprint", "random", "striptags", "urlize", "wordcount", "wordwrap", "xmlattr"}
 _SHALLOW = {
     "attr", "count", "d", "default", "first", "items", "last", "length", "list", "map", "reject",
     "rejectattr", "safe", "select", "selectattr",
 }  # fmt: skip
 """Filters that do not look into the entries of what they get."""
 _LAZY = {"map", "reject", "rejectattr", "select", "selectattr"}
+_LISTING = {"groupby", "max", "min", "sort", "sum", "title", "unique", "urlencode"}
+"""Filters that list all entries of what they get, and most of them an attribute of each."""
+_MAX_PARTS = 2**8
+"""Parts of the name of an attribute."""
 _WIDTHS = {"batch", "center", "indent", "int", "round", "slice", "tojson", "truncate"}
 """Filters whose further arguments are widths or counts."""
 _DEEP_TESTS = {
@@ -69,23 +73,45 @@ def tests() -> dict[str, Callable[..., Any]]:
 
 def _bounded_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     first = _first_argument(function)
+    check = _check_of(name)
     deep = name not in _SHALLOW
-    widths = name in _WIDTHS
     lazy = name in _LAZY
 
     @wraps(function)
     def bounded(*args: Any, **named: Any) -> Any:
         budget().turn()
         values = [_countable(value, deep) for value in args[first:]]
+        _measure((*values[0 if deep else 1 :], *named.values()))
+        if check is not None and values:
+            check(values[0], (*values[1:], *named.values()))
         if lazy and values and values[0]:
             values[0] = looped(values[0])
-        if widths:
-            check_small((*values[1:], *named.values()))
-        if deep:
-            _measure((*values, *named.values()))
         return made(function(*args[:first], *values, **named))
 
     return bounded
+
+
+def _check_of(name: str) -> Callable[[Any, Sequence[Any]], None] | None:
+    """What else has to be checked before that filter, by its value and further arguments."""
+    if name in _WIDTHS:
+        return lambda value, more: check_small(more)
+    if name in _LISTING:
+        return _check_listing
+    return _check_names if name in _LAZY else None
+
+
+def _check_listing(value: Any, more: Iterable[Any]) -> None:
+    """That there are not too many entries to look up that many attributes of each."""
+    size = len(value) if isinstance(value, Sized) else 1
+    names = sum(len(name) for name in more if isinstance(name, str))
+    if size * max(1, names) > MAX_ITEMS:
+        raise RenderLimit("size")
+
+
+def _check_names(value: Any, more: Iterable[Any]) -> None:
+    """That what is called for each entry has no name of many parts; compared texts may be long."""
+    if any(isinstance(name, str) and name.count(".") > _MAX_PARTS for name in more):
+        raise RenderLimit("size")
 
 
 def _bounded_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -156,6 +182,8 @@ def _join(
     environment: Any, value: Iterable[Any], d: str = "", attribute: str | int | None = None
 ) -> str:
     if attribute is not None:
+        value = items_of(value)
+        _check_listing(value, (attribute,))
         value = map(make_attrgetter(environment, attribute), value)
     return concatenated(_separated(str(d), joinable(str(d), value)))
 

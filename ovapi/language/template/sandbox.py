@@ -32,6 +32,7 @@ from ovapi.language.template.methods import (
     made,
 )
 
+_LONG_NAME = 2**8
 _MAX_FORMAT = 2**10
 _MAX_OBJECTION = 500
 _SCOPES = {"_block_vars", "_loop_vars"}
@@ -89,6 +90,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(argument, tuple):
             budget().measure(argument)  # as a key: hashing takes as long
+        elif isinstance(argument, str) and len(argument) > _LONG_NAME:
+            budget().spend(_LONG_NAME * len(argument))  # filters look it up in every entry
         return super().getitem(obj, argument)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
