@@ -23,6 +23,9 @@ exec((here / "ovapi" / "__init__.py").read_text(encoding="utf-8"), version)
 
 OTEL = ["opentelemetry-sdk>=1.30,<2", "opentelemetry-exporter-otlp-proto-http>=1.30,<2"]
 
+# 9 MB: an installation serves a model without a download.
+BUILT_IN_MODEL = ["models/ovapi-demo/*", "models/ovapi-demo/adapters/*/*"]
+
 setup(
     name="ovapi",
     version=version["__version__"],
@@ -31,7 +34,9 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["ovapi", "ovapi.*"]),
-    package_data={"ovapi": ["py.typed", "config.yaml", "schemas/*.json", "schemas/*/*.json"]},
+    package_data={
+        "ovapi": ["py.typed", "config.yaml", "schemas/*.json", "schemas/*/*.json", *BUILT_IN_MODEL]
+    },
     install_requires=[
         "tornado>=6.5,<7",
         "openvino-genai>=2026.4.1,<2026.5",

@@ -61,10 +61,9 @@ class ServerProcess:
         with self._log_file.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ovapi", "--config", str(self.config_file)],
-                cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                **self._popen,
+                **{"cwd": ROOT, **self._popen},
             )
         found = self.wait_for_log(r"listening on (https?:[\w.:/\[\]-]+)")
         self.url = found.group(1).rstrip("/")

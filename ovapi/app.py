@@ -14,7 +14,7 @@ from ovapi.http.body.budget import BodyBudget
 from ovapi.http.context import Context
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.handler import VERBS
-from ovapi.http.origin import OriginPolicy
+from ovapi.http.origin import OriginPolicy, is_loopback
 from ovapi.http.rate_limits import Limits
 from ovapi.http.telemetry.access_log import log_access, refusal_of, status_of
 from ovapi.http.telemetry.tracing import Tracing
@@ -38,7 +38,11 @@ class Application(tornado.web.Application):
         schemas: Schemas,
         executor: Executor,
         tracing: Tracing | None = None,
+        loopback: bool | None = None,
     ) -> None:
+        """`loopback`: whether the sockets are on it, if that is known; else `server.host` tells."""
+        host = config.server.host
+        self._loopback = is_loopback(host) if loopback is None else loopback
         self.metrics = Metrics()
         for model in registry:
             self.metrics.watch(model)
@@ -48,7 +52,7 @@ class Application(tornado.web.Application):
             registry=registry,
             schemas=schemas,
             executor=executor,
-            origins=_origins(config),
+            origins=self._origins(config),
             metrics=self.metrics,
             limits=Limits(config.limits),
             bodies=BodyBudget(*_body_limits(config)),
@@ -79,9 +83,13 @@ class Application(tornado.web.Application):
     def configure(self, config: Config) -> None:
         """Treat all requests from now on by `config`; those in hand go on."""
         self.context.config = config
-        self.context.origins = _origins(config)
+        self.context.origins = self._origins(config)
         self.context.limits.config = config.limits
         self.context.bodies.configure(*_body_limits(config))
+
+    def _origins(self, config: Config) -> OriginPolicy:
+        server = config.server
+        return OriginPolicy(server.host, server.cors_origins, server.allowed_hosts, self._loopback)
 
     def drain(self, on_idle: Callable[[], None]) -> None:
         """Refuse new requests with 503; `on_idle` is called once none is in hand any more."""
@@ -94,11 +102,6 @@ class Application(tornado.web.Application):
     def active(self) -> int:
         """Requests in hand, from their headers to the last byte of their answer."""
         return self.context.active
-
-
-def _origins(config: Config) -> OriginPolicy:
-    server = config.server
-    return OriginPolicy(server.host, server.cors_origins, server.allowed_hosts)
 
 
 def _body_limits(config: Config) -> tuple[int, float]:

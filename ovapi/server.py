@@ -15,23 +15,23 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 
-from ovapi import __version__
+from ovapi import __version__, signals
 from ovapi.app import Application
-from ovapi.config.reload import merge
-from ovapi.config.settings import FIRST_SOCKET, Config, ModelConfig, TlsConfig
+from ovapi.config.reload import Reload, merge
+from ovapi.config.settings import Config, ModelConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
-from ovapi.http.origin import is_loopback
+from ovapi.http.listening import listen_on_loopback, open_sockets
 from ovapi.http.server import LimitedHTTPServer
 from ovapi.http.telemetry.tracing import Tracing
 from ovapi.serving.event_stream import Bridge
 from ovapi.serving.metrics.loop_lag import LoopLag
+from ovapi.serving.model import Model
 from ovapi.serving.model_manager import ModelManager
 from ovapi.systemd.notify import Notifier
 from ovapi.systemd.watchdog import SystemdWatchdog
@@ -40,20 +40,18 @@ from ovapi.validation.schemas import Schemas
 log = logging.getLogger("ovapi.server")
 
 
-BACKLOG = 1024
-"""Connections that wait to be accepted; more of them at once would have to try again a second
-later."""
-
-
 class Server:
     """One server process, from listening to its exit status."""
 
     def __init__(self, config: Config, load: Callable[[], Config]) -> None:
-        """Must be called on the loop's thread, with the loop running.
+        """Must be called on the loop's thread, with the loop running. Opens the port.
 
-        `load` reads the configuration anew; it may raise ConfigError.
+        `load` reads the configuration anew; it may raise ConfigError. Raises OSError if the port
+        is taken.
         """
         self.config = config
+        self._sockets = open_sockets(config)
+        self._loopback = listen_on_loopback(self._sockets)
         self._load = load
         self._reloads: set[asyncio.Task[None]] = set()
         self._reload_lock = asyncio.Lock()
@@ -61,9 +59,11 @@ class Server:
         self.executor = ThreadPoolExecutor(2 * len(config.models) + 16, "ovapi")
         self.manager = ModelManager(config, self.executor, Bridge(IOLoop.current()).post)
         self.manager.on_change = self._model_changed
+        self.manager.on_files_changed = self._retry
         registry = self.manager.registry
         tracing = Tracing(config.tracing) if config.tracing is not None else None
-        self.app = Application(config, registry, Schemas(), self.executor, tracing)
+        schemas = Schemas()
+        self.app = Application(config, registry, schemas, self.executor, tracing, self._loopback)
         self._lag = LoopLag(self.app.metrics.loop_lag)
         watchdog = config.systemd.watchdog_seconds
         self.systemd = SystemdWatchdog(Notifier(config.systemd.notify), registry, watchdog)
@@ -82,11 +82,10 @@ class Server:
         return LimitedHTTPServer(self.app, limits, self.app.metrics.refused, context)
 
     async def run(self) -> None:
-        """Serve until a signal, then drain and stop. Raises OSError if the port is taken."""
-        sockets = self._sockets()
-        self.http.add_sockets(sockets)
-        self.address = sockets[0].getsockname()
+        """Serve until a signal, then drain and stop."""
         self._handle_signals()
+        self.http.add_sockets(self._sockets)
+        self.address = self._sockets[0].getsockname()
         self._lag.start()
         self._announce()
         self.manager.start()
@@ -95,23 +94,12 @@ class Server:
         await self._drain()
         await self._shut_down()
 
-    def _sockets(self) -> list[socket.socket]:
-        """Those that systemd has opened for us, or our own."""
-        passed = self.config.systemd.sockets
-        if not passed:
-            server = self.config.server
-            return bind_sockets(server.port, server.host, backlog=BACKLOG)
-        sockets = [socket.socket(fileno=FIRST_SOCKET + number) for number in range(passed)]
-        for one in sockets:
-            one.setblocking(False)
-            one.set_inheritable(False)
-        return sockets
-
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
+        signals.release()
 
     def stop(self) -> None:
         """Begin to drain; called again, give up what is in flight."""
@@ -126,41 +114,56 @@ class Server:
         task.add_done_callback(self._reloads.discard)
 
     async def _reload(self) -> None:
-        """A file that cannot be used changes nothing."""
+        """A file that cannot be used, or opens what was closed, changes nothing."""
         async with self._reload_lock:
             try:
                 new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
             except ConfigError as error:
-                found = "; ".join(str(error).splitlines())
-                log.error("reload failed, keeping the current configuration: %s", found)
+                _log_kept(str(error).splitlines())
                 return
-            if not self._stop.is_set():
-                self._take_over(new)
+            if self._stop.is_set():
+                return
+            reload = merge(self.config, new, self.manager.failed)
+            if reload.opened:
+                _log_kept([*reload.opened, "or restart the server to apply the file"])
+            else:
+                self._take_over(reload)
 
-    def _take_over(self, new: Config) -> None:
-        reload = merge(self.config, new)
+    def _take_over(self, reload: Reload) -> None:
         self.config = reload.config
         self.manager.take_over(self.config, self.app.metrics)
         self.app.configure(self.config)
         self.http.configure_limits(self.config.server)
         logging.getLogger().setLevel(self.config.logging.level)
         log.info("configuration reloaded; keys: %d", len(self.config.keys))
+        self._warn_if_open()
         for path in reload.left:
             log.warning("%s changed: restart the server to apply it", path)
 
-    def _announce(self) -> None:
-        host, port = self._host_and_port()
-        shown = f"[{host}]" if ":" in host else host
-        url = f"{'https' if self.config.server.tls else 'http'}://{shown}:{port}"
-        log.info("ovapi %s listening on %s", __version__, url)
-        if not self.config.keys and not is_loopback(host):
-            log.warning("no API keys configured: anyone who can reach %s can use this server", url)
-        log.info("overview and documentation: %s/", url)
+    def _retry(self, models: Collection[Model]) -> None:
+        """The files of models that had failed are others now."""
+        self.manager.take_over(self.config, self.app.metrics, models)
 
-    def _host_and_port(self) -> tuple[str, int]:
+    def _announce(self) -> None:
+        log.info("ovapi %s listening on %s", __version__, self._url)
+        self._warn_if_open()
+        log.info("overview and documentation: %s/", self._url)
+
+    def _warn_if_open(self) -> None:
+        if not self.config.keys and not self._loopback:
+            log.warning(
+                "no API keys configured: anyone who can reach %s can use this server", self._url
+            )
+
+    @property
+    def _url(self) -> str:
         """Where it listens: of a socket of its own the configuration knows the host's name."""
+        if self._sockets[0].family == socket.AF_UNIX:
+            return f"unix:{self.address}"
         host, port = self.address[:2]
-        return (host if self.config.systemd.sockets else self.config.server.host), port
+        host = host if self.config.systemd.sockets else self.config.server.host
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.config.server.tls else 'http'}://{shown}:{port}"
 
     async def _drain(self) -> None:
         self.app.drain(on_idle=self._over.set)
@@ -184,7 +187,14 @@ class Server:
         self.systemd.close()
         if self.app.tracing is not None:
             await self.app.tracing.close()
+        # the loop ends, and its handlers with it: SIGHUP must still not kill
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         log.info("stopped")
+
+
+def _log_kept(reasons: Iterable[str]) -> None:
+    log.error("reload failed, keeping the current configuration: %s", "; ".join(reasons))
 
 
 def _ssl_context(tls: TlsConfig) -> ssl.SSLContext:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import resource
 import signal
 import socket
 import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -209,3 +212,31 @@ def test_both_engines_say_the_same(
     ]
     first, second = (answer["choices"][0]["message"]["content"] for answer in answers)
     assert first == second
+
+
+def test_a_machine_in_disorder(tmp_path: Path) -> None:
+    """Few files, a folder whose name is no text, and an address that few would write so."""
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / DEMO).symlink_to(ROOT / "models" / DEMO)
+    odd = Path(os.fsdecode(os.fsencode(models) + b"/caf\xe9"))
+    odd.mkdir()
+    (odd / "openvino_model.xml").touch()
+
+    def few_files() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+    settings = {"models_dir": str(models), "server": {"host": "127.1"}}
+    with ServerProcess(tmp_path, settings, preexec_fn=few_files) as server, ExitStack() as stack:
+        server.wait_ready()
+        assert "its name is not UTF-8" in server.log
+        assert "at most 192 connections instead of 2048" in server.log
+        port = int(server.url.rsplit(":", 1)[1])
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        answer = httpx.post(f"{server.url}{CHAT}", json=chat(GREETING), timeout=60)
+        assert answer.status_code == 200
+        forged = httpx.get(f"{server.url}/v1/models", headers={"Host": "evil.example"})
+        assert forged.status_code == 403
+        assert server.terminate() == 0
+        assert "Traceback" not in server.log

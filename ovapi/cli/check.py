@@ -13,6 +13,8 @@ def check(config: Config) -> int:
     print(f"listen on http://{config.server.host}:{config.server.port}")
     if config.memory_budget is not None:
         print(f"memory budget: {config.memory_budget / MIB:.0f} MiB")
+    for notice in config.notices:
+        print(notice)
     problems = [_check_model(config, model) for model in config.models]
     if not config.models:
         print("no models")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ovapi import __version__
+from ovapi import __version__, signals
 from ovapi.cli import tune
 from ovapi.cli.check import check
 from ovapi.cli.serve import serve
@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     occupy_standard_descriptors()
     options = _parser().parse_args(argv)
     path = _config_path(options.config)
+    if options.command is not None or options.check:
+        signals.release()
 
     def read() -> Config:
         return load(path, options.host, options.port)

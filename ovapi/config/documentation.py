@@ -29,7 +29,8 @@ serves. Errors name the YAML path and the line. Unknown keys are errors.
 SIGHUP (`systemctl reload ovapi`) reloads the file without closing a connection. Keys with a *yes*
 in the column *Reload* take effect at once; changes of other keys are named in the log and need a
 restart. New models load; removed ones finish their requests within `server.drain_seconds`. A file
-with an error changes nothing. Required keys are **bold**.
+with an error changes nothing, and neither does one that would open what is closed: see
+[Operations](operations.md#what-a-reload-refuses). Required keys are **bold**.
 
 This page is generated from `schemas/config.json`: see `make docs`.
 """

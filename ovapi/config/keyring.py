@@ -26,10 +26,14 @@ class Key:
 
 
 class Keyring:
-    """The keys of a server; an empty one lets everybody in."""
+    """The keys of a server; an empty one lets everybody in.
 
-    def __init__(self, keys: Iterable[Key] = ()) -> None:
+    `complete`: each line of theirs had its end, so the last one is not cut short.
+    """
+
+    def __init__(self, keys: Iterable[Key] = (), complete: bool = True) -> None:
         self._keys = tuple(keys)
+        self.complete = complete
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -48,10 +52,10 @@ class Keyring:
         keys = [
             _key(words, f"{source} line {number}") for number, words in enumerate(lines, 1) if words
         ]
-        return cls(keys)
+        return cls(keys, complete=not text or text.endswith("\n"))
 
     def __add__(self, other: Keyring) -> Keyring:
-        return Keyring(self._keys + other._keys)
+        return Keyring(self._keys + other._keys, self.complete and other.complete)
 
     def authenticate(self, authorization: str | None, api_key: str | None) -> str:
         """The name of the key in ``Authorization: Bearer`` or ``X-Api-Key``.

@@ -15,30 +15,45 @@ CREDENTIAL = "ovapi-keys"
 def read_keys(document: YamlDocument, base: Path) -> Keyring:
     """The keys of auth.keys_file, of the variable auth.keys_env and of systemd's credential."""
     auth = document.data.get("auth", {})
+    if auth == "none":
+        return _no_keys(document)
     keys = Keyring()
     if "keys_file" in auth:
         keys += _keys_of_file(document, base / auth["keys_file"])
     if "keys_env" in auth:
-        keys += _keys_of_text(
-            document, os.environ.get(auth["keys_env"], "").replace(",", "\n"), "keys_env"
-        )
-    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), CREDENTIAL)
-    if credential.is_file():
-        keys += _keys_of_text(document, credential.read_text(encoding="utf-8"), "credential")
+        text = os.environ.get(auth["keys_env"], "").replace(",", "\n")
+        keys += _keys_of_text(document, text + "\n", "keys_env")
+    keys += _keys_of_credential(document)
     if auth and not keys:
         # Whoever asks for keys must not get an open server because a file is empty.
         raise ConfigError(document.error(("auth",), "contains no key"))
     return keys
 
 
+def _no_keys(document: YamlDocument) -> Keyring:
+    """`auth: none`, which a credential with keys contradicts."""
+    if _keys_of_credential(document):
+        problem = f"'none' contradicts the credential {CREDENTIAL}, which has keys"
+        raise ConfigError(document.error(("auth",), problem))
+    return Keyring()
+
+
+def _keys_of_credential(document: YamlDocument) -> Keyring:
+    file = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), CREDENTIAL)
+    if not file.is_file():
+        return Keyring()
+    return _keys_of_text(document, _text(document, file, "credential") + "\n", "credential")
+
+
 def _keys_of_file(document: YamlDocument, file: Path) -> Keyring:
+    return _keys_of_text(document, _text(document, file, "keys_file"), "keys_file")
+
+
+def _text(document: YamlDocument, file: Path, source: str) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            document.error(("auth", "keys_file"), f"cannot be read: {error}")
-        ) from None
-    return _keys_of_text(document, text, "keys_file")
+        raise ConfigError(document.error(("auth", source), f"cannot be read: {error}")) from None
 
 
 def _keys_of_text(document: YamlDocument, text: str, source: str) -> Keyring:

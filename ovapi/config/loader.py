@@ -17,6 +17,7 @@ from typing import Any
 from ovapi.config.keyring import Keyring
 from ovapi.config.keys import read_keys
 from ovapi.config.models import default_model, read_models, sampling_defaults
+from ovapi.config.openings import written
 from ovapi.config.settings import (
     Config,
     KeyLimits,
@@ -52,7 +53,7 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
 def _build(document: YamlDocument, base: Path) -> Config:
     data = document.data
     defaults = sampling_defaults(SamplingParams(), data.get("defaults", {}))
-    models = read_models(document, base, defaults)
+    models, notices = read_models(document, base, defaults)
     compile_cache = data.get("compile_cache")
     keys = read_keys(document, base)
     return Config(
@@ -67,6 +68,8 @@ def _build(document: YamlDocument, base: Path) -> Config:
         limits=_limits(document, keys),
         systemd=_systemd(os.environ),
         tracing=_tracing(document),
+        written=written(data),
+        notices=notices,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ovapi.config.durations import duration
 from ovapi.config.engine_options import AdapterConfig, SpeculationConfig
-from ovapi.config.settings import MODEL_FILE, ModelConfig
+from ovapi.config.model_folders import find_models, model_folder, no_models
+from ovapi.config.settings import ModelConfig
 from ovapi.config.sizes import size_in_bytes
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams, stop_strings
@@ -20,11 +21,13 @@ LAZY_KEEP_ALIVE = "5m"
 
 def read_models(
     document: YamlDocument, base: Path, defaults: SamplingParams
-) -> tuple[ModelConfig, ...]:
+) -> tuple[tuple[ModelConfig, ...], tuple[str, ...]]:
     """The entries of `models` in their order, each before its adapters, then what else lies in
-    `models_dir`, by name."""
+    `models_dir`, by name; and notices of what there cannot be served."""
     models_dir = base / document.data.get("models_dir", "models")
     entries = document.data.get("models", [])
+    if entries == "none":
+        return (), ()
     for number, entry in enumerate(entries):
         if "prompt_lookup" in entry and "draft" in entry:
             place = ("models", number, "draft")
@@ -34,14 +37,16 @@ def read_models(
     ]
     own = [model for model in named if model.adapter is None]
     known = {model.path for model in own} | {models_dir / model.name for model in own}
-    found = sorted(file.parent for file in models_dir.glob(f"*/{MODEL_FILE}"))
+    found, notices = find_models(models_dir)
     models = named + [
         ModelConfig(folder.name, folder, defaults=defaults)
         for folder in found
         if folder not in known
     ]
+    if not models:
+        notices.append(no_models(models_dir))
     _check_names(document, models)
-    return tuple(models)
+    return tuple(models), tuple(notices)
 
 
 def _with_adapters(
@@ -68,7 +73,7 @@ def _model(
     cache = given.pop("cache", {})
     lazy = given.get("load") == "lazy"
     return ModelConfig(
-        path=base / path if path is not None else models_dir / given["name"],
+        path=base / path if path is not None else model_folder(models_dir, given["name"]),
         cache_bytes=size_in_bytes(cache["size"]) if "size" in cache else None,
         keep_alive=duration(given.pop("keep_alive", LAZY_KEEP_ALIVE if lazy else "never")),
         aliases=tuple(given.pop("aliases", ())),

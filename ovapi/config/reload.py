@@ -7,10 +7,11 @@ change: they need a restart, across which a socket that systemd holds keeps ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ovapi.config.openings import openings
 from ovapi.config.settings import Config
 
 SERVER = {
@@ -33,15 +34,23 @@ MODEL = {
 
 @dataclass(frozen=True)
 class Reload:
-    """`config` is what to go on with; `left` names what else is new, and waits for a restart."""
+    """`config` is what to go on with; `left` names what else is new, and waits for a restart.
+
+    `opened` is what `config` would open without being told to: see `ovapi.config.openings`. With
+    any of that, it must not be taken.
+    """
 
     config: Config
     left: tuple[str, ...]
+    opened: tuple[str, ...] = ()
 
 
-def merge(old: Config, new: Config) -> Reload:
-    """`new` as far as a server that runs with `old` can take it over."""
-    before = {model.name: model for model in old.models}
+def merge(old: Config, new: Config, failed: Collection[str] = ()) -> Reload:
+    """`new` as far as a server that runs with `old` can take it over.
+
+    Models that have `failed` have no engine yet: they take everything.
+    """
+    before = {model.name: model for model in old.models if model.name not in failed}
     models = tuple(_taken(before.get(model.name, model), model, MODEL) for model in new.models)
     config = replace(
         old,
@@ -52,8 +61,10 @@ def merge(old: Config, new: Config) -> Reload:
         models=models,
         default_model=new.default_model,
         memory_budget=new.memory_budget,
+        written=new.written,
+        notices=new.notices,
     )
-    return Reload(config, tuple(_left(config, new)))
+    return Reload(config, tuple(_left(config, new)), tuple(openings(old, new)))
 
 
 def _taken(old: Any, new: Any, names: set[str]) -> Any:

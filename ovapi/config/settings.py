@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ovapi.config.engine_options import EngineOptions
 from ovapi.config.keyring import Keyring
@@ -120,7 +121,8 @@ class SystemdConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """`folder` is that of the file, to which its paths are relative."""
+    """`folder` is that of the file, to which its paths are relative. `written` is what the file
+    says, by dotted path; `notices` are for the log."""
 
     server: ServerConfig
     logging: LoggingConfig
@@ -133,3 +135,5 @@ class Config:
     systemd: SystemdConfig = field(default_factory=SystemdConfig)
     tracing: TracingConfig | None = None
     memory_budget: int | None = None
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    notices: tuple[str, ...] = field(default=(), compare=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,12 @@ from typing import Any
 import yaml
 
 from ovapi.validation.schemas import Schemas, dotted
+
+MAX_VALUES = 100_000
+"""Values in a file, those of an alias counted wherever it is used."""
+KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+_CONSTRUCTION = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+"""What PyYAML lets through for `2020-13-45`, a number of 5,000 digits or `!!bool text`."""
 
 
 class ConfigError(Exception):
@@ -32,18 +38,29 @@ class YamlDocument:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"{source}: cannot be read: {reason}") from None
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            data = yaml.safe_load(text)
+            return cls._parse(str(source), text)
         except yaml.MarkedYAMLError as error:
             line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
             raise ConfigError(f"{source}: not valid YAML{line}: {error.problem}") from None
         except yaml.YAMLError as error:
             raise ConfigError(f"{source}: not valid YAML: {error}") from None
-        lines: dict[tuple[str | int, ...], int] = {(): 1}
-        repeated = list(_walk(node, (), lines)) if node is not None else []
-        if repeated:
-            raise ConfigError("\n".join(f"{source}: {line}" for line in repeated))
-        return cls(str(source), {} if data is None else data, lines)
+        except RecursionError:
+            raise ConfigError(f"{source}: nested too deeply") from None
+
+    @classmethod
+    def _parse(cls, name: str, text: str) -> YamlDocument:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            return cls(name, {}, {(): 1})
+        walk = _Walk()
+        walk.visit(node, ())
+        if walk.problems:
+            raise ConfigError("\n".join(f"{name}: {problem}" for problem in walk.problems))
+        try:
+            data = yaml.safe_load(text)
+        except _CONSTRUCTION as error:
+            raise ConfigError(f"{name}: contains a value that YAML cannot read: {error}") from None
+        return cls(name, {} if data is None else data, walk.lines)
 
     def check(self) -> None:
         """Raise ConfigError with every violation of schemas/config.json."""
@@ -61,22 +78,49 @@ class YamlDocument:
         return self.lines[path]
 
 
-def _walk(
-    node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]
-) -> Iterator[str]:
-    """Note the line of every path below `node`; yield a message for each repeated key."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*path, key.value)
-            if inner in lines:
-                yield f"{_shown(inner)} (line {key.start_mark.line + 1}): duplicate key"
-            lines[inner] = key.start_mark.line + 1
-            yield from _walk(value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            inner = (*path, index)
-            lines[inner] = value.start_mark.line + 1
-            yield from _walk(value, inner, lines)
+class _Walk:
+    """Notes the line of every path of a document and what is wrong with its structure.
+
+    Aliases are followed as JSON Schema will follow them, so what they expand to is bounded.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[tuple[str | int, ...], int] = {(): 1}
+        self.problems: list[str] = []
+        self._above: set[int] = set()
+        self._visited = 0
+
+    def visit(self, node: yaml.Node, path: tuple[str | int, ...]) -> None:
+        self._visited += 1
+        if self._visited > MAX_VALUES:
+            raise yaml.YAMLError(f"more than {MAX_VALUES} values, counting each use of an alias")
+        if id(node) in self._above:
+            self._problem(path, node, "an alias must not contain itself")
+            return
+        self._above.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self._member(path, key, value)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._inner((*path, index), value, value)
+        self._above.remove(id(node))
+
+    def _member(self, path: tuple[str | int, ...], key: yaml.Node, value: yaml.Node) -> None:
+        if not isinstance(key, yaml.ScalarNode) or key.tag not in KEY_TAGS:
+            self._problem(path, key, "keys must be text: quote them")
+            return
+        inner = (*path, key.value)
+        if inner in self.lines:
+            self._problem(inner, key, "duplicate key")
+        self._inner(inner, key, value)
+
+    def _inner(self, path: tuple[str | int, ...], place: yaml.Node, value: yaml.Node) -> None:
+        self.lines[path] = place.start_mark.line + 1
+        self.visit(value, path)
+
+    def _problem(self, path: tuple[str | int, ...], node: yaml.Node, message: str) -> None:
+        self.problems.append(f"{_shown(path)} (line {node.start_mark.line + 1}): {message}")
 
 
 def _shown(path: tuple[str | int, ...]) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from ovapi.engine.base import Engine, EngineInfo, EngineSpec, Post
+from ovapi.engine.docstrings import keep_docstrings
 from ovapi.engine.process.workload import LoadWorkload, Outlet, Workload
 
 
@@ -19,11 +20,13 @@ def make_engine(kind: str, spec: EngineSpec, executor: Executor, post: Post) -> 
         kind = "simple" if spec.device.upper().startswith("NPU") else "batching"
     if kind not in _ENGINES:
         raise ValueError(f"unknown kind of engine {kind!r}")
+    keep_docstrings()
     return _ENGINES[kind](replace(spec, kind=kind), executor, post)
 
 
 def load_workload(spec: EngineSpec, outlet: Outlet) -> tuple[Workload, EngineInfo]:
     """What the child of an engine for `spec` does. Raises what loading it raises."""
+    keep_docstrings()
     return _WORKLOADS[spec.kind](spec, outlet)
 
 

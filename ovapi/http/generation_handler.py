@@ -21,7 +21,7 @@ from ovapi.core import Accepted, Event, Failed, GenerateRequest
 from ovapi.http.handler import ApiHandler
 from ovapi.http.response_encoder import EventBatch, ResponseEncoder
 from ovapi.http.telemetry.prompt_log import PromptLog
-from ovapi.http.tornado_private import headers_written, send_part
+from ovapi.http.tornado_private import headers_written, send_part, set_probe
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.metrics.request_timings import RequestTimings
 from ovapi.serving.model import Model
@@ -170,6 +170,7 @@ class GenerationHandler(ApiHandler):
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")
         self.connection.stream.set_nodelay(True)
+        set_probe(self, answer.keep_alive or b" ")
 
     async def _send(self, data: bytes) -> None:
         """Write, and wait if the client does not read as fast. One that does not read at all is

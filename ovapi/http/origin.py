@@ -7,11 +7,12 @@ only to its own names, and a foreign origin is refused everywhere unless it is l
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from ovapi.errors import PermissionDenied
+from ovapi.http.listening import is_local
+from ovapi.http.listening import is_loopback as is_loopback
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = "GET, HEAD, POST, OPTIONS"
@@ -23,28 +24,35 @@ EXPOSED_HEADERS = (
 PREFLIGHT_SECONDS = 600
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a bind to `host` can be reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class OriginPolicy:
-    """`origins` are those that browsers may call from, ``*`` for all; `hosts` further names."""
+    """`origins` are those that browsers may call from, ``*`` for all; `hosts` further names.
 
-    def __init__(self, bind: str, origins: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+    `loopback`: whether the server is on loopback, where the caller knows its sockets; `bind` is
+    asked for otherwise.
+    """
+
+    def __init__(
+        self,
+        bind: str,
+        origins: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        loopback: bool | None = None,
+    ) -> None:
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
-        names = LOCAL_NAMES | {bind.lower()} | {host.lower() for host in hosts}
-        self._hosts = names if is_loopback(bind) else None
+        names = LOCAL_NAMES | {_name_of_host(host) for host in (bind, *hosts)}
+        local = is_loopback(bind) if loopback is None else loopback
+        self._hosts = names if local else None
 
     def check(self, host: str, origin: str | None) -> None:
         """Raise PermissionDenied for a foreign Host or an Origin that is not listed."""
-        if self._hosts is not None and _name(host) not in self._hosts:
+        if not self._knows(_name(host)):
             raise PermissionDenied("Host not allowed. Add it to server.allowed_hosts.")
         if origin is not None and not self.allows(origin) and not _same(origin, host):
             raise PermissionDenied("Origin not allowed. Add it to server.cors_origins.")
+
+    def _knows(self, name: str) -> bool:
+        """An address of loopback is no name that somebody else could have resolve to one."""
+        return self._hosts is None or name in self._hosts or is_local(name)
 
     def allows(self, origin: str) -> bool:
         return "*" in self._origins or origin in self._origins
@@ -74,7 +82,12 @@ class OriginPolicy:
 
 def _name(host: str) -> str:
     """The name in a Host header, without port and brackets, in lower case."""
-    return (_split(f"//{host}")[0] or "").lower()
+    return _name_of_host(_split(f"//{host}")[0] or "")
+
+
+def _name_of_host(host: str) -> str:
+    """A final dot says only that a name is complete."""
+    return host.lower().removesuffix(".")
 
 
 def _same(origin: str, host: str) -> bool:

@@ -21,6 +21,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
@@ -38,8 +39,9 @@ from tornado.iostream import IOStream, SSLIOStream
 from ovapi.config.settings import ServerConfig
 from ovapi.errors import TooManyConnections
 from ovapi.http.error_responses import openai_error
+from ovapi.http.half_closed import HalfClosed, Response
 from ovapi.http.json_encoder import encode_json
-from ovapi.http.tornado_private import sent_bytes, unread_bytes
+from ovapi.http.tornado_private import HalfClosableStream, sent_bytes, unread_bytes
 
 log = logging.getLogger("ovapi.http.server")
 
@@ -49,7 +51,9 @@ does not read, and so hides it."""
 LOOK_SECONDS = 1.0
 """How often connections are looked at, at least."""
 SPARE_FILES = 256
-"""File descriptors for all else."""
+"""File descriptors for all else, where there are plenty; else a quarter of them."""
+MIN_SPARE_FILES = 32
+"""What the server itself has open with one model, and some."""
 MAX_REFUSALS = 64
 """Refused connections that are kept open for a moment, so that their clients see the answer."""
 LINGER_SECONDS = 1.0
@@ -59,12 +63,14 @@ MAX_DROPPED_BYTES = 65536
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """A connection. `since` is when it began with the present header, or did not read on."""
+    """A connection. `since` is when it began with the present header, or did not read on;
+    `response` is what it is answered."""
 
     stream: IOStream
     address: str
     since: float | None = None
     taken: int = 0
+    response: Response | None = None
 
 
 Connections = dict[Connection, None]
@@ -94,6 +100,7 @@ class LimitedHTTPServer(HTTPServer):
         self._new: Connections = {}
         self._idle: Connections = {}
         self._receiving: Connections = {}
+        self._half_closed = HalfClosed()
         self._refused = 0
         self._watching = False
         self.configure_limits(limits)
@@ -110,14 +117,27 @@ class LimitedHTTPServer(HTTPServer):
             self._refuse(stream)
             return
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+        stream = self._half_closable(stream)
         connection = self._open_connections[stream] = Connection(
             stream, str(address[0] if address else "a socket")
         )
         self._new[connection] = None
+        if isinstance(stream, HalfClosableStream):
+            stream.on_half_close = partial(self._half_close, connection)
         if not self._watching:
             self._watching = True
             self._look_again()
         super().handle_stream(stream, address)
+
+    def _half_closable(self, stream: IOStream) -> IOStream:
+        """TLS says itself when the other side has closed."""
+        if isinstance(stream, SSLIOStream):
+            return stream
+        return HalfClosableStream(
+            stream.socket,
+            max_buffer_size=stream.max_buffer_size,
+            read_chunk_size=stream.read_chunk_size,
+        )
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
@@ -130,7 +150,8 @@ class LimitedHTTPServer(HTTPServer):
         if connection not in self._new:
             self._move(connection, self._idle)
         connection.since = None
-        return _Watched(delegate, self, connection)
+        connection.response = None
+        return _Watched(delegate, self, connection, request_conn)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
@@ -143,9 +164,21 @@ class LimitedHTTPServer(HTTPServer):
         connection.since = None
         self._move(connection, self._receiving)
 
-    def answering(self, connection: Connection) -> None:
+    def answering(self, connection: Connection, response: HTTPConnection, version: str) -> None:
         """A request has come whole."""
         self._move(connection, None)
+        if isinstance(connection.stream, HalfClosableStream):
+            connection.stream.probe = None
+            connection.response = Response(connection.stream, response, version)
+            if connection.stream.half_closed:
+                self._half_closed.probe(connection.response)
+
+    def _half_close(self, connection: Connection) -> None:
+        """The client has ended its half; where it has not sent a whole request, that is the end."""
+        assert isinstance(connection.stream, HalfClosableStream)
+        self._half_closed.add(connection.stream)
+        if connection.response is not None:
+            self._half_closed.probe(connection.response)
 
     def _move(self, connection: Connection, where: Connections | None) -> None:
         for connections in (self._new, self._idle, self._receiving):
@@ -230,23 +263,31 @@ class _Watched(HTTPMessageDelegate):
     """Tells the server how far a request has come."""
 
     def __init__(
-        self, inner: HTTPMessageDelegate, server: LimitedHTTPServer, connection: Connection
+        self,
+        inner: HTTPMessageDelegate,
+        server: LimitedHTTPServer,
+        connection: Connection,
+        response: HTTPConnection,
     ) -> None:
         self._inner = inner
         self._server = server
-        self._visit = connection
+        self._connection = connection
+        self._response = response
+        self._version = ""
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        self._server.receiving(self._visit)
+        assert isinstance(start_line, RequestStartLine)
+        self._version = start_line.version
+        self._server.receiving(self._connection)
         return self._inner.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._inner.data_received(chunk)
 
     def finish(self) -> None:
-        self._server.answering(self._visit)
+        self._server.answering(self._connection, self._response, self._version)
         self._inner.finish()
 
     def on_connection_close(self) -> None:
@@ -261,15 +302,15 @@ def _stream(connection: object) -> IOStream:
 def most_connections(wanted: int) -> int:
     """As many of the connections wanted as the system lets this process have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = wanted + SPARE_FILES
+    files, most = wanted + SPARE_FILES, wanted
     if hard != resource.RLIM_INFINITY and hard < files:
-        log.warning(
-            "open file limit is %d: at most %d connections instead of %d",
-            hard,
-            hard - SPARE_FILES,
-            wanted,
-        )
         files = hard
+        most = min(wanted, max(1, hard - min(SPARE_FILES, max(MIN_SPARE_FILES, hard // 4))))
+    if most < wanted:
+        log.warning(
+            "open file limit is %d (ulimit -Hn, LimitNOFILE=): at most %d connections instead of "
+            "%d, the other files are for engines and logs", hard, most, wanted,
+        )  # fmt: skip
     if soft != resource.RLIM_INFINITY and soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    return max(1, files - SPARE_FILES)
+    return most

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from tornado.http1connection import HTTP1Connection
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.httputil import HTTPConnection
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.web import RequestHandler
 
 
@@ -22,6 +25,63 @@ class LoggedOnce(RequestHandler):
         if not self._logged:
             self._logged = True
             super()._log()
+
+
+class HalfClosableStream(IOStream):
+    """A stream whose other side may end its own half of the connection and still read.
+
+    Such an end closes Tornado's stream. It closes this one if somebody waits for more to read;
+    otherwise, which is while a request is answered, it calls `on_half_close`, once. From then on
+    only a write tells whether the other side is there. `probe` is such a write, in the form of the
+    response that is under way, if it has one: it may raise StreamClosedError.
+    """
+
+    half_closed = False
+    on_half_close: Callable[[], None] | None = None
+    probe: Callable[[], None] | None = None
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        size = super().read_from_fd(buf)
+        if size != 0 or (self.reading() and self._find_read_pos() is None):
+            return size
+        if not self.half_closed:
+            self.half_closed = True
+            if self.on_half_close is not None:
+                self.on_half_close()
+        return None
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        super()._handle_events(fd, events)
+        self._ignore_reads()
+
+    def _add_io_state(self, state: int) -> None:
+        super()._add_io_state(state)
+        self._ignore_reads()
+
+    def _ignore_reads(self) -> None:
+        """The end of what there is to read would wake the loop for ever."""
+        if self.half_closed and self._state is not None and self._state & IOLoop.READ:
+            self._state &= ~IOLoop.READ
+            self.io_loop.update_handler(self.fileno(), self._state)
+
+
+def set_probe(handler: RequestHandler, data: bytes) -> None:
+    """Have `data` written between two parts of the response where its reader may have gone."""
+    assert isinstance(handler.request.connection, HTTP1Connection)
+    stream = handler.request.connection.stream
+
+    def probe() -> None:
+        if not stream.writing():
+            send_part(handler, data)
+
+    if isinstance(stream, HalfClosableStream):
+        stream.probe = probe
+
+
+def has_begun(connection: HTTPConnection) -> bool:
+    """Whether anything of the response is out, or on its way."""
+    assert isinstance(connection, HTTP1Connection)
+    return connection._response_start_line is not None
 
 
 def is_implemented(handler: type[RequestHandler], verb: str) -> bool:
@@ -58,7 +118,7 @@ def send_part(handler: RequestHandler, data: bytes) -> Awaitable[None] | None:
     """
     assert isinstance(handler.request.connection, HTTP1Connection)
     stream = handler.request.connection.stream
-    if not handler._headers_written or stream.writing() or type(stream) is not IOStream:
+    if not handler._headers_written or stream.writing() or isinstance(stream, SSLIOStream):
         handler.write(data)
         return handler.flush()
     if stream.closed():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import fields
@@ -16,6 +16,7 @@ from ovapi.engine.base import Engine, EngineSpec, EngineState, Post
 from ovapi.engine.factory import make_engine
 from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
+from ovapi.serving.failed_models import FailedModels
 from ovapi.serving.lifecycle import START, ModelLifecycle
 from ovapi.serving.memory_budget import MemoryBudget
 from ovapi.serving.metrics.metrics import Metrics
@@ -29,12 +30,19 @@ class ModelManager:
     """Models come with a configuration and go with another; see `take_over`."""
 
     def __init__(self, config: Config, executor: Executor, post: Post) -> None:
-        """Makes the engines and starts none. `on_change` is called after each change of one."""
+        """Makes the engines and starts none.
+
+        `on_change` is called after each change of the engine of a model that is served,
+        `on_files_changed` with models that have failed and may be loaded from what is there now.
+        """
         self.on_change: Callable[[ModelConfig, EngineState], None] = lambda *_: None
+        self.on_files_changed: Callable[[Collection[Model]], None] = lambda _: None
         self._config = config
         self._executor = executor
         self._post = post
         self._retiring: dict[Model, asyncio.Task[None]] = {}
+        self._failed = FailedModels(executor, lambda models: self.on_files_changed(models))
+        self._watch: asyncio.Task[None] | None = None
         self._budget = MemoryBudget(self._lifecycles, config.memory_budget)
         models = [self._model(entry) for entry in config.models]
         self.registry = ModelRegistry(models, config.default_model)
@@ -50,12 +58,20 @@ class ModelManager:
         model = Model(entry, make(), make)
         model.lifecycle.room = self._budget
         model.lifecycle.estimate = lambda: estimate_memory(engine_spec(self._config, entry))
-        model.lifecycle.on_state = lambda state: self._engine_state(entry, state)
+        model.lifecycle.on_state = lambda state: self._engine_state(model, entry, state)
         return model
 
-    def _engine_state(self, entry: ModelConfig, state: EngineState) -> None:
+    def _engine_state(self, model: Model, entry: ModelConfig, state: EngineState) -> None:
         log_state(entry, state)
-        self.on_change(entry, state)
+        if state.status == "loading":
+            self._failed.loading(model)
+        if model not in self._retiring:  # another one may have its name by now
+            self.on_change(entry, state)
+
+    @property
+    def failed(self) -> frozenset[str]:
+        """The names of the models that could not be loaded."""
+        return frozenset(model.name for model in self.registry if _has_failed(model))
 
     def _spec(self, entry: ModelConfig) -> EngineSpec:
         """With the properties of the profile that is in force, which the log then names."""
@@ -69,10 +85,14 @@ class ModelManager:
 
     def start(self) -> None:
         """Begin to load every model that does not wait to be asked for."""
+        self._watch = asyncio.create_task(self._failed.watch(self.registry))
         for model in self.registry:
             self._start(model)
-        if not list(self.registry):
-            log.warning("no models found: put one into the models folder")
+        self._log_notices()
+
+    def _log_notices(self) -> None:
+        for notice in self._config.notices:
+            log.warning("%s", notice)
 
     def _start(self, model: Model) -> None:
         if model.config.load == "eager":
@@ -80,36 +100,47 @@ class ModelManager:
         else:
             log.info("model %s: loads on the first request", model.name)
 
-    def take_over(self, config: Config, metrics: Metrics) -> None:
-        """Have the models of `config`: those that are new load, those that are gone retire."""
+    def take_over(
+        self, config: Config, metrics: Metrics, retried: Collection[Model] | None = None
+    ) -> None:
+        """Have the models of `config`: those that are new load, those that are gone retire, and
+        those that have failed are made anew; `retried` None: all of them."""
         self._config = config
         self._budget.limit = config.memory_budget
-        known = {model.name: model for model in self.registry}
+        present = list(self.registry)
+        renewed = [model for model in present if _has_failed(model)] if retried is None else retried
+        known = {model.name: model for model in present if model not in renewed}
         added = [self._model(entry) for entry in config.models if entry.name not in known]
         known.update({model.name: model for model in added})
-        models = [known.pop(entry.name) for entry in config.models]
+        models = [known[entry.name] for entry in config.models]
         for model, entry in zip(models, config.models, strict=True):
             model.config = entry
         self.registry.hold(models, config.default_model)
+        for model in present:
+            if model not in models:
+                self._retiring[model] = asyncio.create_task(self._retire(model, metrics))
         for model in added:
             metrics.watch(model)
             self._start(model)
-        for model in known.values():
-            self._retiring[model] = asyncio.create_task(self._retire(model, metrics))
+        self._log_notices()
 
     async def _retire(self, model: Model, metrics: Metrics) -> None:
         """End a model that nobody can ask for any more, once its requests have ended."""
-        log.info(
-            "model %s: will be removed after %d requests in flight", model.name, model.in_flight
-        )
+        if not _has_failed(model):
+            log.info(
+                "model %s: will be removed after %d requests in flight", model.name, model.in_flight
+            )
         with suppress(TimeoutError):
             await asyncio.wait_for(model.idle(), self._config.server.drain_seconds)
         await model.lifecycle.close()
         metrics.forget(model)
+        self._failed.forget(model)
         del self._retiring[model]
 
     async def close(self) -> None:
         """End every engine; return when they are gone."""
+        if self._watch is not None:
+            self._watch.cancel()
         for task in self._retiring.values():
             task.cancel()
         await asyncio.gather(*(lifecycle.close() for lifecycle in self._lifecycles()))
@@ -125,10 +156,14 @@ def engine_spec(config: Config, entry: ModelConfig) -> EngineSpec:
     )
 
 
+def _has_failed(model: Model) -> bool:
+    return model.engine.state.status == "failed"
+
+
 def log_state(entry: ModelConfig, state: EngineState) -> None:
     """One line for each change of an engine's state."""
     if state.status == "failed":
-        log.error("model %s: not available: %s", entry.name, state.detail)
+        log.error("model %s: not available: %s (%s)", entry.name, state.detail, entry.path)
     elif state.status == "ready" and state.info is not None:
         info = state.info
         cache = f"{info.cache_bytes / 2**20:.0f} MiB" if info.cache_bytes else "unbounded"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from bench.server_process import DEMO, ROOT, ServerProcess
 from ovapi.config.loader import load
 from ovapi.config.reload import merge
 from ovapi.config.settings import Config
+from ovapi.serving.failed_models import LOOK_SECONDS
 from soak.client.prompts import GREETING, LASTING, LONG, chat
 
 CHAT = "/v1/chat/completions"
@@ -150,4 +153,86 @@ def test_a_model_is_added_and_another_removed_under_a_stream(tmp_path: Path) -> 
         metrics = httpx.get(f"{server.url}/metrics").text
         assert 'ovapi_model_ready{model_name="new"} 1.0' in metrics
         assert f'ovapi_model_ready{{model_name="{DEMO}"}}' not in metrics
+        assert server.terminate() == 0
+
+
+def send(server: ServerProcess, text: str) -> None:
+    server.config_file.write_text(text)
+    server.process.send_signal(signal.SIGHUP)
+
+
+def status(server: ServerProcess, **headers: str) -> int:
+    return httpx.get(f"{server.url}/v1/models", headers=headers).status_code
+
+
+def test_a_file_cut_short_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("secret\n")
+    with ServerProcess(tmp_path, {"models": [{"name": DEMO}]}) as server:
+        whole = server.config_file.read_text() + "auth: {keys_file: keys}\n"
+        send(server, whole)
+        server.wait_for_log("configuration reloaded; keys: 1", 20)
+        server.wait_ready()
+        for number, cut in enumerate(("", whole[: whole.index("auth")]), 1):
+            send(server, cut)
+            failed = "reload failed, keeping the current configuration: the API keys are gone"
+            server.wait_for_log(f"(?s)(ERROR.*{failed}.*){{{number}}}", 20)
+            assert status(server) == 401
+            assert status(server, Authorization="Bearer secret") == 200
+            assert server.health()["models"][DEMO]["status"] == "ready"
+        send(server, whole.replace("{keys_file: keys}", "none"))
+        server.wait_for_log("configuration reloaded; keys: 0", 20)
+        assert status(server) == 200
+        assert server.terminate() == 0
+
+
+def test_a_model_may_come_and_go_while_its_namesake_drains(tmp_path: Path) -> None:
+    def reload(count: int, *names: str) -> None:
+        models = [{"name": name, "path": str(ROOT / "models" / DEMO)} for name in names]
+        send(server, yaml.safe_dump({"models_dir": str(tmp_path / "none"), "models": models}))
+        server.wait_for_log(f"(?s)(configuration reloaded.*){{{count}}}", 20)
+
+    with ServerProcess(tmp_path) as server:
+        server.wait_ready()
+        body = chat(LONG, stream=True, **LASTING)
+        with httpx.stream("POST", server.url + CHAT, json=body, timeout=60) as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            reload(1, "other")
+            reload(2, "other", DEMO)
+            reload(3, "other")
+            server.wait_for_log(f"model {DEMO}: stopped", 20)
+            reload(4, "other", DEMO)
+            assert [*filter(None, lines)][-1] == "data: [DONE]"
+        server.wait_for_log(f"(?s)(model {DEMO}: stopped.*){{2}}", 20)
+        server.wait_ready()
+        metrics = httpx.get(f"{server.url}/metrics").text
+        assert f'ovapi_model_ready{{model_name="{DEMO}"}} 1.0' in metrics
+        assert server.terminate() == 0
+        assert "Traceback" not in server.log
+        assert "never retrieved" not in server.log
+
+
+def test_a_failed_model_is_tried_again_with_what_is_new(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, {"models": [{"name": DEMO, "device": "GPU.7"}]}) as server:
+        server.wait_for_log(f"model {DEMO}: not available: device GPU.7 .*", 20)
+        send(server, server.config_file.read_text().replace("GPU.7", "CPU"))
+        server.wait_ready()
+        assert "restart the server" not in server.log
+        answer = httpx.post(server.url + CHAT, json=chat(GREETING), timeout=60)
+        assert answer.status_code == 200
+        assert server.terminate() == 0
+
+
+def test_a_failed_model_is_tried_again_when_its_files_change(tmp_path: Path) -> None:
+    source, folder = ROOT / "models" / DEMO, tmp_path / "models" / "late"
+    folder.mkdir(parents=True)
+    shutil.copy(source / "openvino_model.xml", folder)
+    with ServerProcess(tmp_path, {"models_dir": str(folder.parent)}) as server:
+        server.wait_for_log(f"model late: not available: .*openvino_model.bin.*{folder}", 20)
+        time.sleep(3 * LOOK_SECONDS)
+        assert server.log.count("model late: loading") == 1
+        for file in source.iterdir():
+            if file.is_file():
+                shutil.copy(file, folder)
+        server.wait_ready("late", 30)
         assert server.terminate() == 0

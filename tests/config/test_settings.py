@@ -133,12 +133,40 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("defaults:\n  temperature: warm\n", "defaults.temperature (line 2)"),
         ("- a\n", "the file (line 1)"),
         ("a: [\n", "not valid YAML (line 2): "),
+        ("models: &a [*a]\n", "models[0] (line 1): an alias must not contain itself"),
+        ("server: &s\n  <<: *s\n", "server.<< (line 1): an alias must not contain itself"),
+        ("limits: {keys: {1: {}}}\n", "limits.keys (line 1): keys must be text"),
+        ("? [a]\n: b\n", "the file (line 1): keys must be text"),
+        ("[" * 5000, "nested too deeply"),
+        ("port: " + "9" * 5000, "contains a value that YAML cannot read"),
+        ("default_model: 2020-13-45\n", "contains a value that YAML cannot read"),
+        ("default_model: !!bool x\n", "contains a value that YAML cannot read"),
     ],
 )
 def test_errors_name_the_path_and_the_line(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text))
     assert expected in str(caught.value)
+
+
+def test_aliases_expand_to_so_much_only(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for number in range(1, 9):
+        uses = ", ".join([f"*a{number - 1}"] * 10)
+        lines.append(f"a{number}: &a{number} [{uses}]")
+    with pytest.raises(ConfigError, match="more than 100000 values, counting each use"):
+        load(write(tmp_path, "\n".join(lines)))
+
+
+def test_aliases_are_for_saying_things_once(tmp_path: Path) -> None:
+    text = """
+        defaults: &d {temperature: 0}
+        models:
+          - {name: a, defaults: *d}
+          - {name: b, defaults: {<<: *d, top_p: 0.5}}
+        """
+    a, b = load(write(tmp_path, text)).models
+    assert (a.defaults.temperature, b.defaults.temperature, b.defaults.top_p) == (0, 0, 0.5)
 
 
 def test_all_errors_are_reported_together(tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
+from tornado.netutil import bind_sockets
 
 from ovapi.errors import PermissionDenied
-from ovapi.http.origin import OriginPolicy, is_loopback
+from ovapi.http.listening import bindable, is_loopback, listen_on_loopback
+from ovapi.http.origin import OriginPolicy
 
 PAGE = "https://page.example"
 
@@ -9,10 +15,60 @@ PAGE = "https://page.example"
 @pytest.mark.parametrize(
     ("host", "expected"),
     [("127.0.0.1", True), ("127.0.0.2", True), ("::1", True), ("localhost", True),
-     ("0.0.0.0", False), ("192.168.0.1", False), ("::", False), ("box.local", False)],
+     ("LOCALHOST", True), ("localhost.", True), ("127.1", True), ("0x7f.1", True),
+     ("2130706433", True), ("::ffff:127.0.0.1", True), ("0:0:0:0:0:0:0:1", True),
+     ("0.0.0.0", False), ("192.168.0.1", False), ("::", False), ("::ffff:192.168.0.1", False),
+     ("0", False), ("3232235521", False), ("no-such-name.invalid", False), ("a" * 70, False)],
 )  # fmt: skip
 def test_loopback_binds_are_known(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.skipif("ip6-localhost" not in Path("/etc/hosts").read_text(), reason="no such name")
+def test_names_of_loopback_are_those_that_resolve_to_it() -> None:
+    assert is_loopback("ip6-localhost")
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "LOCALHOST", "localhost.", "::ffff:127.0.0.1"])
+def test_sockets_tell_where_they_are(host: str) -> None:
+    sockets = bind_sockets(0, bindable(host))
+    with ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(one)
+        assert listen_on_loopback(sockets)
+
+
+def test_one_socket_elsewhere_is_enough(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as local,
+        socket.create_server(("0.0.0.0", 0)) as everywhere,
+        socket.socket(socket.AF_INET6) as mapped,
+        socket.socket(socket.AF_UNIX) as unix,
+    ):
+        mapped.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        mapped.bind(("::ffff:127.0.0.1", 0))
+        unix.bind(str(tmp_path / "socket"))
+        assert listen_on_loopback([local, mapped, unix])
+        assert not listen_on_loopback([local, everywhere])
+
+
+@pytest.mark.parametrize("bind", ["127.1", "LOCALHOST", "localhost.", "::ffff:127.0.0.1"])
+def test_the_hosts_of_every_loopback_bind_are_checked(bind: str) -> None:
+    policy = OriginPolicy(bind)
+    for host in (
+        f"[{bind}]:8000" if ":" in bind else bind,
+        "localhost.:8000",
+        "[::ffff:127.0.0.1]",
+    ):
+        policy.check(host, None)
+    with pytest.raises(PermissionDenied, match="Host"):
+        policy.check("evil.example", None)
+
+
+def test_who_knows_the_sockets_need_not_ask_the_name() -> None:
+    with pytest.raises(PermissionDenied, match="Host"):
+        OriginPolicy("box.local", loopback=True).check("evil.example", None)
+    OriginPolicy("127.0.0.1", loopback=False).check("any.example", None)
 
 
 @pytest.mark.parametrize(

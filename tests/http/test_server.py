@@ -171,3 +171,21 @@ def test_as_many_files_as_connections_need(monkeypatch: pytest.MonkeyPatch) -> N
     assert raised.pop() == (2048 + SPARE_FILES, 4096)
     assert most_connections(10_000) == 4096 - SPARE_FILES
     assert raised.pop() == (4096, 4096)
+
+
+@pytest.mark.parametrize(("files", "expected"), [(1024, 768), (256, 192), (64, 32), (20, 1)])
+def test_few_files_leave_most_of_them_for_connections(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, files: int, expected: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert most_connections(2048) == expected
+    assert f"open file limit is {files} (ulimit -Hn" in caplog.text
+    assert f"at most {expected} connections instead of 2048" in caplog.text
+
+
+def test_few_files_are_enough_for_few_connections(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    assert most_connections(100) == 100
+    assert not caplog.text

@@ -112,7 +112,8 @@ class Metrics:
 
     def forget(self, model: Model) -> None:
         """`model` is gone; another one may have its name by now."""
-        if self._models[model.name].model is model:
+        watched = self._models.get(model.name)
+        if watched is not None and watched.model is model:
             del self._models[model.name]
 
     def engine_state(self, model: str, state: EngineState) -> None:

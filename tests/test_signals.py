@@ -1,0 +1,85 @@
+"""Signals of the first second do what they do later."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench.server_process import ROOT
+
+pytestmark = pytest.mark.engine
+
+HELD = sum(1 << number - 1 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """The program, with a configuration that it waits for until `feed`."""
+    os.mkfifo(folder / "config.yaml")
+    return subprocess.Popen(
+        [sys.executable, "-m", "ovapi", "--config", str(folder / "config.yaml"), *options],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def feed(folder: Path) -> None:
+    """A whole configuration; from now on it is in a file."""
+    text = yaml.safe_dump({"server": {"port": 0}, "models": "none"})
+    (folder / "new").write_text(text)
+    with (folder / "config.yaml").open("w") as fifo:
+        (folder / "new").rename(folder / "config.yaml")
+        fifo.write(text)
+
+
+def holds(process: subprocess.Popen[str]) -> None:
+    """Return once the process holds the signals back."""
+    while blocked(process) & HELD != HELD:
+        assert process.poll() is None
+        time.sleep(0.001)
+
+
+def blocked(process: subprocess.Popen[str]) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    found = re.search(r"^SigBlk:\s*(\w+)$", status, re.MULTILINE)
+    assert found is not None
+    return int(found.group(1), 16)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_early_stop_is_a_stop(tmp_path: Path, number: signal.Signals) -> None:
+    process = start(tmp_path)
+    holds(process)
+    process.send_signal(number)
+    feed(tmp_path)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "stopped" in output
+    assert "Traceback" not in output
+
+
+def test_an_early_reload_is_a_reload(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    holds(process)
+    process.send_signal(signal.SIGHUP)
+    feed(tmp_path)
+    assert process.stdout is not None
+    assert any("configuration reloaded" in line for line in iter(process.stdout.readline, ""))
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_what_does_not_serve_can_be_interrupted(tmp_path: Path) -> None:
+    process = start(tmp_path, "--check")
+    opened = (tmp_path / "config.yaml").open("w")  # it is there, and waits for the text
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == -signal.SIGTERM
+    opened.close()
+    process.communicate()
