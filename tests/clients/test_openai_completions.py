@@ -83,19 +83,21 @@ def test_echo(client: openai.OpenAI) -> None:
 
 
 def test_nothing_but_an_echo(batching: openai.OpenAI) -> None:
-    answer = complete(batching, echo=True, max_tokens=0, logprobs=0)
+    answer = complete(batching, echo=True, max_tokens=0)
     choice = answer.choices[0]
     assert choice.text == TURN
     assert choice.finish_reason == "length"
-    assert choice.logprobs is not None
-    assert len(choice.logprobs.tokens or ()) == (answer.usage and answer.usage.prompt_tokens)
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 0
 
 
 def test_logprobs(batching: openai.OpenAI) -> None:
-    choice = complete(batching, logprobs=1).choices[0]
+    answer = complete(batching, logprobs=1)
+    choice = answer.choices[0]
     assert choice.logprobs is not None
     tokens, offsets = choice.logprobs.tokens or [], choice.logprobs.text_offset or []
-    assert "".join(tokens) == choice.text
+    assert "".join(tokens) == choice.text + "<|im_end|>"
+    assert len(tokens) == (answer.usage and answer.usage.completion_tokens)
     assert offsets == [len("".join(tokens[:number])) for number in range(len(tokens))]
     assert all(value <= 0 for value in choice.logprobs.token_logprobs or [1])
     likeliest = [dict(one) for one in choice.logprobs.top_logprobs or []]
@@ -128,6 +130,7 @@ def test_seeds(client: openai.OpenAI) -> None:
     [
         ({"suffix": "end"}, "suffix"),
         ({"logprobs": 5}, "logprobs"),
+        ({"logprobs": 0, "echo": True}, "logprobs"),
         ({"prompt": [10**6]}, "prompt"),
         ({"prompt": "word " * 20_000}, "prompt"),
         ({"prompt": ["a", ""]}, "prompt"),
