@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ovapi.api.openai.wire import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
-from ovapi.core import Delta, Event, Finished, GenerateRequest
+from ovapi.core import Accepted, Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
 from ovapi.http.error_responses import openai_error, refuse
 from ovapi.http.json_encoder import encode_json
@@ -26,17 +26,22 @@ class CompletionRequest:
     prompts: int = 1
     stream: bool = False
     include_usage: bool = False
+    continuous_usage: bool = False
     timeout: float | None = None
 
 
 def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What `body` says of `stream`, `include_usage` and `timeout`. Raises InvalidRequest."""
+    """What `body` says of the stream and of `timeout`. Raises InvalidRequest."""
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
         refuse("stream_options", "is only allowed with 'stream': true")
+    usage, continuous = map((options or {}).get, ("include_usage", "continuous_usage_stats"))
+    if continuous and not usage:
+        refuse("stream_options.continuous_usage_stats", "requires 'include_usage': true")
     return {
         "stream": stream,
-        "include_usage": bool((options or {}).get("include_usage")),
+        "include_usage": bool(usage),
+        "continuous_usage": bool(continuous),
         "timeout": body.get("timeout"),
     }
 
@@ -97,11 +102,23 @@ class OpenAIEncoder(ABC):
         return event(openai_error(error))
 
     def _chunks(self, index: int, what: Event) -> Iterator[bytes]:
+        self._count(index, what)
+        if isinstance(what, (Delta, Finished)):
+            after = self._after if not self._call.continuous_usage else self._usage_so_far()
+            for piece in self.pieces(index, what):
+                yield b"%b[%b]%b" % (self._before, encode_json(piece), after)
+
+    def _count(self, index: int, what: Event) -> None:
         if isinstance(what, Finished):
             self._usage.add(index, what.usage)
-        if isinstance(what, (Delta, Finished)):
-            for piece in self.pieces(index, what):
-                yield b"%b[%b]%b" % (self._before, encode_json(piece), self._after)
+        elif isinstance(what, Delta):
+            self._usage.generate(len(what.token_ids))
+        elif isinstance(what, Accepted):
+            self._usage.accept(index, what.prompt_tokens)
+
+    def _usage_so_far(self) -> bytes:
+        """What comes after a chunk's choice where each chunk has the usage, not null."""
+        return self._after.replace(b"null", encode_json(self._usage.so_far()))
 
     # --- whole ---
 
