@@ -76,6 +76,7 @@ def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
     return ServerConfig(
         cors_origins=tuple(values.pop("cors_origins", ())),
         allowed_hosts=tuple(values.pop("allowed_hosts", ())),
+        trusted_proxies=tuple(values.pop("trusted_proxies", ())),
         tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
         **values,
     )

@@ -22,6 +22,9 @@ SERVER = {
     "write_timeout",
     "cors_origins",
     "allowed_hosts",
+    "early_headers_seconds",
+    "base_path",
+    "trusted_proxies",
 }
 LOGGING = {"level", "prompts"}
 MODEL = {

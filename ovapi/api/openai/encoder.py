@@ -12,7 +12,7 @@ from ovapi.api.openai.wire import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, U
 from ovapi.core import Accepted, Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
 from ovapi.http.error_responses import openai_error, refuse
-from ovapi.http.json_encoder import encode_json
+from ovapi.http.json_encoder import encode_json, json_parts
 from ovapi.http.response_encoder import EventBatch
 
 
@@ -130,6 +130,11 @@ class OpenAIEncoder(ABC):
                 self._choices[index].finish_reason = what.reason
                 self._usage.add(index, what.usage)
 
-    def body(self) -> dict[str, Any]:
-        choices = [self.whole(index, choice) for index, choice in enumerate(self._choices)]
-        return {**self._head, "choices": choices, "usage": self._usage.as_json()}
+    def body(self) -> Iterator[bytes]:
+        empty = encode_json({**self._head, "choices": [], "usage": self._usage.as_json()})
+        before, _, after = empty.rpartition(b"[]")
+        yield before
+        for index, choice in enumerate(self._choices):
+            yield b"," if index else b"["
+            yield from json_parts(self.whole(index, choice))
+        yield b"]" + after
