@@ -35,13 +35,10 @@ def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
         refuse("stream_options", "is only allowed with 'stream': true")
-    usage, continuous = map((options or {}).get, ("include_usage", "continuous_usage_stats"))
-    if continuous and not usage:
-        refuse("stream_options.continuous_usage_stats", "requires 'include_usage': true")
     return {
         "stream": stream,
-        "include_usage": bool(usage),
-        "continuous_usage": bool(continuous),
+        "include_usage": bool((options or {}).get("include_usage")),
+        "continuous_usage": bool((options or {}).get("continuous_usage_stats")),
         "timeout": body.get("timeout"),
     }
 
@@ -75,7 +72,7 @@ class OpenAIEncoder(ABC):
             "model": model,
             "system_fingerprint": FINGERPRINT,
         }
-        tail = {"usage": None} if call.include_usage else {}
+        tail = {"usage": None} if call.include_usage or call.continuous_usage else {}
         # every chunk is the same before and after its one choice
         chunk = event({**self._head, "choices": [], **tail})
         self._before, _, self._after = chunk.rpartition(b"[]")

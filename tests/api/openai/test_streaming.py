@@ -56,12 +56,11 @@ async def test_every_chunk_has_the_usage_so_far(api: Api) -> None:
     assert last == {**usages[-1], "prompt_tokens_details": {"cached_tokens": 5}}
 
 
-async def test_the_usage_so_far_needs_the_usage(api: Api) -> None:
-    body = chat(stream=True, stream_options={"continuous_usage_stats": True})
-    async with api.client() as client:
-        response = await client.post(CHAT, json=body)
-    assert response.status_code == 400
-    assert response.json()["error"]["param"] == "stream_options.continuous_usage_stats"
+async def test_the_usage_so_far_without_that_at_the_end(api: Api) -> None:
+    api.engine.scripts.append(script("a", "b"))
+    chunks = await stream(api, chat(stream=True, stream_options={"continuous_usage_stats": True}))
+    assert [one["usage"]["completion_tokens"] for one in chunks] == [1, 1, 2, 2]
+    assert all(one["choices"] for one in chunks)
 
 
 async def test_the_stream_byte_for_byte(api: Api) -> None:
