@@ -88,6 +88,12 @@ class ApiHandler(LoggedOnce):
         return given if REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(12)}"
 
     @property
+    def url(self) -> str:
+        """The server's URL as the client knows it, without a slash at its end."""
+        base = self.context.config.server.base_path
+        return f"{self.request.protocol}://{self.request.host}{base}"
+
+    @property
     def connection(self) -> HTTP1Connection:
         assert isinstance(self.request.connection, HTTP1Connection)
         return self.request.connection

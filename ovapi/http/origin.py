@@ -39,11 +39,14 @@ class OriginPolicy:
         names = LOCAL_NAMES | {bind.lower()} | {host.lower() for host in hosts}
         self._hosts = names if is_loopback(bind) else None
 
-    def check(self, host: str, origin: str | None) -> None:
-        """Raise PermissionDenied for a foreign Host or an Origin that is not listed."""
+    def check(self, host: str, origin: str | None, public: str | None = None) -> None:
+        """Raise PermissionDenied for a foreign Host or an Origin that is not listed.
+
+        `public` is the host by which a proxy has been asked: an origin of its own pages.
+        """
         if self._hosts is not None and _name(host) not in self._hosts:
             raise PermissionDenied("Host not allowed. Add it to server.allowed_hosts.")
-        if origin is not None and not self.allows(origin) and not _same(origin, host):
+        if origin is not None and not self.allows(origin) and not _same(origin, public or host):
             raise PermissionDenied("Origin not allowed. Add it to server.cors_origins.")
 
     def allows(self, origin: str) -> bool:
