@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import openai
 import pytest
+from jinja2 import Template
 from openai.types import Completion
 
 from bench.server_process import DEMO, ServerProcess
@@ -166,6 +167,19 @@ def test_a_conversation_has_the_tokens_that_it_is_billed(
     counted = post(any_server, "/tokenize", messages=messages)
     assert counted["count"] == chat.usage.prompt_tokens
     assert counted["tokens"] == post(any_server, "/tokenize", prompt=TURN)["tokens"]
+
+
+def test_what_a_remote_tokenizer_needs(any_server: ServerProcess) -> None:
+    """lm-eval's finds the ids of special tokens by their texts, and renders the chat template."""
+    info = httpx.get(f"{any_server.url}/tokenizer_info", timeout=30).json()
+    assert info["model_max_length"] == 4096
+    for token in (info["eos_token"], info["pad_token"]):
+        ids = post(any_server, "/tokenize", prompt=token, add_special_tokens=False)["tokens"]
+        assert len(ids) == 1  # type: ignore[arg-type]
+        assert post(any_server, "/detokenize", tokens=ids) == {"prompt": token}
+    messages = [{"role": "user", "content": GREETING}]
+    rendered = Template(info["chat_template"]).render(messages=messages, add_generation_prompt=True)
+    assert rendered == TURN
 
 
 def test_ids_beyond_the_vocabulary(any_server: ServerProcess) -> None:
