@@ -15,10 +15,10 @@ import pytest
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, TokenLogprob, Usage
 from ovapi.errors import EngineFailed, QueueTimeout
 from ovapi.serving.metrics.loop_lag import LoopLag
+from soak.client.bodies import CHAT, HELLO, chat
+from soak.client.raw import Raw, connect, post
 from tests.support.api import SCHEMAS, Api, until
-from tests.support.bodies import CHAT, HELLO, chat
 from tests.support.fake_engine import script
-from tests.support.raw import Raw, connect, post
 
 COMPLETIONS = "/v1/completions"
 PROMPTS, TOKENS = 150, 4000

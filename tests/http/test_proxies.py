@@ -13,8 +13,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from ovapi.config.loader import load
 from ovapi.config.yaml_document import ConfigError
 from ovapi.http.proxies import TrustedProxies
+from soak.client.bodies import CHAT, chat
 from tests.support.api import Api
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
 
 PUBLIC = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "chat.example"}

@@ -6,8 +6,8 @@ import pytest
 
 from ovapi.api.dialects import DIALECTS
 from ovapi.http.dialect import Endpoint
+from soak.client.bodies import CHAT, chat
 from tests.support.api import Api
-from tests.support.bodies import CHAT, chat
 from tests.support.fake_engine import script
 
 GETS = [one for dialect in DIALECTS for one in dialect.endpoints if one.verb == "GET"]
