@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import Any
 
 import tornado.web
+from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
 from ovapi.api.dialects import DIALECTS
@@ -15,6 +17,7 @@ from ovapi.http.context import Context
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.handler import VERBS
 from ovapi.http.origin import OriginPolicy, is_loopback
+from ovapi.http.proxies import TrustedProxies
 from ovapi.http.rate_limits import Limits
 from ovapi.http.telemetry.access_log import log_access, refusal_of, status_of
 from ovapi.http.telemetry.tracing import Tracing
@@ -53,6 +56,7 @@ class Application(tornado.web.Application):
             schemas=schemas,
             executor=executor,
             origins=self._origins(config),
+            proxies=TrustedProxies(config.server.trusted_proxies),
             metrics=self.metrics,
             limits=Limits(config.limits),
             bodies=BodyBudget(*_body_limits(config)),
@@ -65,6 +69,12 @@ class Application(tornado.web.Application):
             log_function=self._request_ended,
             context=self.context,
         )
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Tornado's hook: a request's headers have come, through a proxy or not."""
+        self.context.proxies.apply(request)
+        request.path = _below(self.context.config.server.base_path, request.path)
+        return super().find_handler(request, **kwargs)
 
     def _request_ended(self, handler: RequestHandler) -> None:
         log_access(handler)
@@ -84,6 +94,7 @@ class Application(tornado.web.Application):
         """Treat all requests from now on by `config`; those in hand go on."""
         self.context.config = config
         self.context.origins = self._origins(config)
+        self.context.proxies = TrustedProxies(config.server.trusted_proxies)
         self.context.limits.config = config.limits
         self.context.bodies.configure(*_body_limits(config))
 
@@ -102,6 +113,11 @@ class Application(tornado.web.Application):
     def active(self) -> int:
         """Requests in hand, from their headers to the last byte of their answer."""
         return self.context.active
+
+
+def _below(base: str, path: str) -> str:
+    """The path without `base` before it, if it is: some proxies take it off themselves."""
+    return (path.removeprefix(base) or "/") if f"{path}/".startswith(f"{base}/") else path
 
 
 def _body_limits(config: Config) -> tuple[int, float]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
     models, notices = read_models(document, base, defaults)
     compile_cache = data.get("compile_cache")
     keys = read_keys(document, base)
+    _check_proxies(document)
     return Config(
         server=_server(data.get("server", {}), base),
         logging=LoggingConfig(**data.get("logging", {})),
@@ -79,9 +81,19 @@ def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
     return ServerConfig(
         cors_origins=tuple(values.pop("cors_origins", ())),
         allowed_hosts=tuple(values.pop("allowed_hosts", ())),
+        trusted_proxies=tuple(values.pop("trusted_proxies", ())),
         tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
         **values,
     )
+
+
+def _check_proxies(document: YamlDocument) -> None:
+    for index, network in enumerate(document.data.get("server", {}).get("trusted_proxies", ())):
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            path = ("server", "trusted_proxies", index)
+            raise ConfigError(document.error(path, "is not an address or network")) from None
 
 
 def _limits(document: YamlDocument, keyring: Keyring) -> LimitsConfig:

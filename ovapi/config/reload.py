@@ -23,6 +23,9 @@ SERVER = {
     "write_timeout",
     "cors_origins",
     "allowed_hosts",
+    "early_headers_seconds",
+    "base_path",
+    "trusted_proxies",
 }
 LOGGING = {"level", "prompts"}
 MODEL = {

@@ -41,6 +41,9 @@ class ServerConfig:
     idle_timeout: float = 300.0
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    early_headers_seconds: float = 0.0
+    base_path: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     tls: TlsConfig | None = None
 
 

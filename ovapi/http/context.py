@@ -10,6 +10,7 @@ from ovapi.config.settings import Config
 from ovapi.http.body.budget import BodyBudget
 from ovapi.http.dialect import Dialect
 from ovapi.http.origin import OriginPolicy
+from ovapi.http.proxies import TrustedProxies
 from ovapi.http.rate_limits import Limits
 from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.registry import ModelRegistry
@@ -29,6 +30,7 @@ class Context:
     schemas: Schemas
     executor: Executor
     origins: OriginPolicy
+    proxies: TrustedProxies
     metrics: Metrics
     limits: Limits
     bodies: BodyBudget

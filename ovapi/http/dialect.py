@@ -39,8 +39,9 @@ class Endpoint:
 
     @property
     def patterns(self) -> list[str]:
-        """The regular expressions of its paths."""
-        return [re.sub(r"\\{\w+\\}", "(.+)", re.escape(path)) for path in (self.path, *self.also)]
+        """The regular expressions of its paths, with a slash at their ends or without."""
+        paths = [path.rstrip("/") for path in (self.path, *self.also)]
+        return [re.sub(r"\\{\w+\\}", "(.+?)", re.escape(path)) + "/?" for path in paths]
 
     def curl(self) -> str:
         """The example as a command line, which a test runs."""

@@ -88,6 +88,12 @@ class ApiHandler(LoggedOnce):
         return given if REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(12)}"
 
     @property
+    def url(self) -> str:
+        """The server's URL as the client knows it, without a slash at its end."""
+        base = self.context.config.server.base_path
+        return f"{self.request.protocol}://{self.request.host}{base}"
+
+    @property
     def connection(self) -> HTTP1Connection:
         assert isinstance(self.request.connection, HTTP1Connection)
         return self.request.connection
@@ -246,8 +252,7 @@ class ApiHandler(LoggedOnce):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Tornado's hook for every exception that a handler lets out."""
-        cause = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        self.fail(cause if isinstance(cause, ApiError) else foreign(status_code))
+        self.fail(error_of(status_code, kwargs.get("exc_info")))
         self.finish()
 
     def log_exception(
@@ -278,6 +283,12 @@ class ApiHandler(LoggedOnce):
     def _end(self) -> None:
         self._body.drop()
         self.admission.end()
+
+
+def error_of(status: int, exc_info: tuple[Any, ...] | None) -> ApiError:
+    """The error that Tornado's hooks are told of: ours, or what stands for a foreign one."""
+    cause = exc_info[1] if exc_info is not None else None
+    return cause if isinstance(cause, ApiError) else foreign(status)
 
 
 def _read(data: bytes, schemas: Schemas, schema: str) -> dict[str, Any]:

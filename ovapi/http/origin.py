@@ -43,11 +43,14 @@ class OriginPolicy:
         local = is_loopback(bind) if loopback is None else loopback
         self._hosts = names if local else None
 
-    def check(self, host: str, origin: str | None) -> None:
-        """Raise PermissionDenied for a foreign Host or an Origin that is not listed."""
+    def check(self, host: str, origin: str | None, public: str | None = None) -> None:
+        """Raise PermissionDenied for a foreign Host or an Origin that is not listed.
+
+        `public` is the host by which a proxy has been asked: an origin of its own pages.
+        """
         if not self._knows(_name(host)):
             raise PermissionDenied("Host not allowed. Add it to server.allowed_hosts.")
-        if origin is not None and not self.allows(origin) and not _same(origin, host):
+        if origin is not None and not self.allows(origin) and not _same(origin, public or host):
             raise PermissionDenied("Origin not allowed. Add it to server.cors_origins.")
 
     def _knows(self, name: str) -> bool:

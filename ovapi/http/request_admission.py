@@ -38,7 +38,8 @@ class RequestAdmission:
         whether they may send one.
         """
         headers = request.headers
-        self._context.origins.check(request.host, headers.get("Origin"))
+        host = headers.get("Host") or request.host
+        self._context.origins.check(host, headers.get("Origin"), request.host)
         if request.method == "OPTIONS":
             return
         if self._context.config.keys and not public:

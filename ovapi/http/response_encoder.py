@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
-from ovapi.core import Event
+from ovapi.core import Delta, Event
 from ovapi.errors import ApiError
 
 EventBatch = Sequence[tuple[int, Event]]
@@ -31,4 +31,12 @@ class ResponseEncoder(Protocol):
 
     def add(self, batch: EventBatch) -> None: ...
 
-    def body(self) -> dict[str, Any]: ...
+    def body(self) -> Iterator[bytes]:
+        """The whole answer as JSON, in parts that take a few milliseconds each."""
+        ...
+
+
+def work(batch: EventBatch) -> int:
+    """How much there is to encode: events, and log-probabilities, which take ten times as long."""
+    tokens = sum([len(event.logprobs) for _, event in batch if isinstance(event, Delta)])
+    return len(batch) + 10 * tokens

@@ -8,6 +8,7 @@ Annotations of ours:
     x-support: "refused"   the parameter is known and cannot be honoured: any other value than the
                            one that the schema still allows is a 400 `unsupported_parameter`
     x-support: "limited"   values outside of the schema are a 400 `unsupported_value`
+                           (either has an `x-hint`)
     x-effect: "none"       accepted, and changes nothing
     x-hint: text           what to do instead; ends the error message
 """

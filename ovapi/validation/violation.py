@@ -82,6 +82,8 @@ def _violation(keyword: str, error: ValidationError, path: KeyPath) -> Violation
         return Violation(path, "unsupported_parameter", f"is not supported{hint}")
     message = _message(keyword, error) + hint
     if support == "limited":
+        if keyword == "enum" and hint:
+            message = f"has an unsupported value{hint}"
         return Violation(path, "unsupported_value", message)
     return Violation(path, "invalid_type" if keyword == "type" else "invalid_value", message)
 

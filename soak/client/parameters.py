@@ -69,7 +69,6 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("messages[0].function_call", message(role="assistant", content="", function_call=FUNCTION)),
     ("messages[0].tool_call_id", message(role="tool", content="22")),
     ("messages[0].tool_call_id", message(role="tool", content="22", tool_call_id=7)),
-    ("messages[0].tool_calls", message(role="assistant", tool_calls=[])),
     ("messages[0].tool_calls", message(role="assistant", tool_calls={})),
     (
         "messages[0].tool_calls",
@@ -187,10 +186,10 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("modalities[1]", chat(modalities=["text", "audio"])),
     # known and refused
     ("tools", chat(tools=[{"type": "function", "function": {"name": "f"}}])),
-    ("tool_choice", chat(tool_choice="auto")),
+    ("tool_choice", chat(tool_choice="required")),
     ("functions", chat(functions=[{"name": "f"}])),
     ("function_call", chat(function_call={"name": "f"})),
-    ("reasoning_effort", chat(reasoning_effort="high")),
+    ("reasoning_effort", chat(reasoning_effort="extreme")),
     ("chat_template", chat(chat_template="{{ 1 }}")),
     ("prompt_logprobs", chat(prompt_logprobs=1)),
 ]

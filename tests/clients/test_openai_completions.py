@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import openai
 import pytest
+from jinja2 import Template
 from openai.types import Completion
 
 from bench.server_process import DEMO, ServerProcess
@@ -83,19 +84,21 @@ def test_echo(client: openai.OpenAI) -> None:
 
 
 def test_nothing_but_an_echo(batching: openai.OpenAI) -> None:
-    answer = complete(batching, echo=True, max_tokens=0, logprobs=0)
+    answer = complete(batching, echo=True, max_tokens=0)
     choice = answer.choices[0]
     assert choice.text == TURN
     assert choice.finish_reason == "length"
-    assert choice.logprobs is not None
-    assert len(choice.logprobs.tokens or ()) == (answer.usage and answer.usage.prompt_tokens)
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 0
 
 
 def test_logprobs(batching: openai.OpenAI) -> None:
-    choice = complete(batching, logprobs=1).choices[0]
+    answer = complete(batching, logprobs=1)
+    choice = answer.choices[0]
     assert choice.logprobs is not None
     tokens, offsets = choice.logprobs.tokens or [], choice.logprobs.text_offset or []
-    assert "".join(tokens) == choice.text
+    assert "".join(tokens) == choice.text + "<|im_end|>"
+    assert len(tokens) == (answer.usage and answer.usage.completion_tokens)
     assert offsets == [len("".join(tokens[:number])) for number in range(len(tokens))]
     assert all(value <= 0 for value in choice.logprobs.token_logprobs or [1])
     likeliest = [dict(one) for one in choice.logprobs.top_logprobs or []]
@@ -128,6 +131,7 @@ def test_seeds(client: openai.OpenAI) -> None:
     [
         ({"suffix": "end"}, "suffix"),
         ({"logprobs": 5}, "logprobs"),
+        ({"logprobs": 0, "echo": True}, "logprobs"),
         ({"prompt": [10**6]}, "prompt"),
         ({"prompt": "word " * 20_000}, "prompt"),
         ({"prompt": ["a", ""]}, "prompt"),
@@ -163,6 +167,19 @@ def test_a_conversation_has_the_tokens_that_it_is_billed(
     counted = post(any_server, "/tokenize", messages=messages)
     assert counted["count"] == chat.usage.prompt_tokens
     assert counted["tokens"] == post(any_server, "/tokenize", prompt=TURN)["tokens"]
+
+
+def test_what_a_remote_tokenizer_needs(any_server: ServerProcess) -> None:
+    """lm-eval's finds the ids of special tokens by their texts, and renders the chat template."""
+    info = httpx.get(f"{any_server.url}/tokenizer_info", timeout=30).json()
+    assert info["model_max_length"] == 4096
+    for token in (info["eos_token"], info["pad_token"]):
+        ids = post(any_server, "/tokenize", prompt=token, add_special_tokens=False)["tokens"]
+        assert len(ids) == 1  # type: ignore[arg-type]
+        assert post(any_server, "/detokenize", tokens=ids) == {"prompt": token}
+    messages = [{"role": "user", "content": GREETING}]
+    rendered = Template(info["chat_template"]).render(messages=messages, add_generation_prompt=True)
+    assert rendered == TURN
 
 
 def test_ids_beyond_the_vocabulary(any_server: ServerProcess) -> None:

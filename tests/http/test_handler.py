@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ovapi.api.dialects import DIALECTS
 from ovapi.api.openai.models import ModelList
 from ovapi.config.keyring import Keyring
 from ovapi.config.settings import ServerConfig
+from ovapi.http.unknown_path import ABSENT
 from soak.client.bodies import CHAT, HELLO
 from soak.client.raw import connect, post
 from tests.support.api import LIMITS, SCHEMAS, Api
@@ -60,8 +63,6 @@ UNKNOWN = [
     "/v1",
     "/v1/",
     "/v1/chat",
-    f"{CHAT}/",
-    "/v1/models/",
     "//health",
     "/V1/MODELS",
 ]
@@ -77,6 +78,32 @@ async def test_an_unknown_path_is_404(api: Api, path: str) -> None:
         status, body = await raw.response()
     assert status == 404
     SCHEMAS.validate("openai/error", body)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/v1/embeddings", "/v1/embeddings: it serves no embeddings."),
+        ("/v3/audio/transcriptions", "/v3/audio: it reads and writes text only."),
+        ("/responses/resp_1", "/responses: use /v1/chat/completions."),
+        ("/v1/messages", "/v1/messages: use /v1/chat/completions."),
+        ("/slots", "/slots: GET /health has the state of each model."),
+    ],
+)
+async def test_what_other_servers_have_is_named(api: Api, path: str, named: str) -> None:
+    async with api.client() as client:
+        response = await client.post(path, json={})
+    assert response.status_code == 404
+    error = response.json()["error"]
+    assert error["message"].startswith(f"This server does not have {named}")
+    assert error["code"] == "unsupported_endpoint"
+
+
+def test_nothing_is_called_absent_that_is_there() -> None:
+    served = [pattern for dialect in DIALECTS for pattern, _ in dialect.routes()[:-1]]
+    for path in ABSENT:
+        for prefix in ("", "/v1", "/v3"):
+            assert not any(re.fullmatch(pattern, prefix + path) for pattern in served)
 
 
 @pytest.mark.parametrize("path", UNKNOWN)

@@ -17,7 +17,7 @@ FAILURE = "Error."
 KEYS: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
 
 
-def openapi(dialects: Iterable[Dialect], schemas: Schemas) -> dict[str, Any]:
+def openapi(dialects: Iterable[Dialect], schemas: Schemas, base_path: str = "") -> dict[str, Any]:
     """The document, for version 3.1. Whether keys are needed is the configuration's matter."""
     paths: dict[str, Any] = {}
     for dialect in dialects:
@@ -31,6 +31,7 @@ def openapi(dialects: Iterable[Dialect], schemas: Schemas) -> dict[str, Any]:
             "version": __version__,
             "description": "An OpenAI-compatible API server for language models on OpenVINO.",
         },
+        "servers": [{"url": base_path or "/"}],
         "paths": paths,
         "components": {
             "schemas": {_name(name): _schema(schemas, name) for name in schemas if _served(name)},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ovapi.api.ollama.handler import ollama_error, timestamp
 from ovapi.core import Delta, Finished, TokenLogprob
 from ovapi.errors import ApiError
-from ovapi.http.json_encoder import encode_json, json_logprob
+from ovapi.http.json_encoder import encode_json, json_logprob, json_parts
 from ovapi.http.response_encoder import EventBatch
 
 NDJSON = "application/x-ndjson"
@@ -52,7 +52,7 @@ class OllamaEncoder:
     """
 
     content_type = NDJSON
-    keep_alive = b""  # a line without JSON would break clients
+    keep_alive = b" "  # before a line's JSON; a line without any would break clients
 
     def __init__(
         self, model: str, form: Form, stopwatch: Stopwatch, context: list[int] | None = None
@@ -90,10 +90,10 @@ class OllamaEncoder:
         self._note(batch)
         self._deltas += [what for _, what in batch if isinstance(what, Delta)]
 
-    def body(self) -> dict[str, Any]:
-        text = "".join(delta.text for delta in self._deltas)
+    def body(self) -> Iterator[bytes]:
+        text = "".join([delta.text for delta in self._deltas])
         tokens = [token for delta in self._deltas for token in delta.logprobs]
-        return {**self._head(text), **_logprobs(tokens), "done": True, **self._last}
+        yield from json_parts({**self._head(text), **_logprobs(tokens), "done": True, **self._last})
 
     # --- both ---
 

@@ -13,6 +13,8 @@ from ovapi.errors import InvalidRequest
 from ovapi.serving.model import Model
 from ovapi.serving.model_metadata import ModelMetadata, read_metadata
 
+OLLAMA_VERSION = "0.35.1"
+"""The Ollama whose API this is: clients ask for it, to see whether the server is new enough."""
 NEVER = "9999-12-31T23:59:59Z"
 MILLION = 10**6
 BILLION = 10**9
@@ -70,7 +72,7 @@ class Show(MetadataHandler):
 
 class Version(OllamaHandler):
     def get(self) -> None:
-        self.write_json({"version": __version__})
+        self.write_json({"version": OLLAMA_VERSION, "ovapi_version": __version__})
 
     head = get
 

@@ -54,7 +54,14 @@ def _requests(
 
 
 def _template_args(body: Mapping[str, Any]) -> Mapping[str, str | int | float | bool | None]:
-    return dict(body.get("chat_template_kwargs") or {})
+    """Variables for the chat template; `reasoning_effort` has the names that templates use."""
+    effort = body.get("reasoning_effort")
+    args: dict[str, str | int | float | bool | None] = {}
+    if effort is not None:
+        args["reasoning_effort"] = effort
+    if effort == "none":
+        args["enable_thinking"] = False
+    return {**args, **(body.get("chat_template_kwargs") or {})}
 
 
 class ChatEncoder(OpenAIEncoder):

@@ -6,7 +6,7 @@ from ovapi.api.openai.chat import ChatCompletions
 from ovapi.api.openai.completions import Completions
 from ovapi.api.openai.models import ModelDetail, ModelList
 from ovapi.api.openai.prose import COMPLETION_STREAMING, STREAMING
-from ovapi.api.openai.tokenization import Detokenize, Tokenize
+from ovapi.api.openai.tokenization import Detokenize, Tokenize, TokenizerInfo
 from ovapi.http.dialect import Dialect, Endpoint
 
 ENDPOINTS = (
@@ -24,7 +24,7 @@ ENDPOINTS = (
             "temperature": 0,
         },
         notes=STREAMING,
-        also=("/v3/chat/completions",),
+        also=("/v3/chat/completions", "/chat/completions"),
     ),
     Endpoint(
         "POST",
@@ -36,7 +36,7 @@ ENDPOINTS = (
         chunk="openai/completion_chunk",
         example={"model": "ovapi-demo", "prompt": "Once upon a time", "max_tokens": 20},
         notes=COMPLETION_STREAMING,
-        also=("/v3/completions",),
+        also=("/v3/completions", "/completions"),
     ),
     Endpoint(
         "POST",
@@ -58,11 +58,18 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET",
+        "/tokenizer_info",
+        TokenizerInfo,
+        "Describes the tokenizer of the default model, or of that in the query: `?model=NAME`.",
+        response="openai/tokenizer_info",
+    ),
+    Endpoint(
+        "GET",
         "/v1/models",
         ModelList,
         "Lists the models.",
         response="openai/models",
-        also=("/v3/models",),
+        also=("/v3/models", "/models"),
     ),
     Endpoint(
         "GET",
@@ -70,7 +77,7 @@ ENDPOINTS = (
         ModelDetail,
         "Describes a model, by name or alias. Names may contain slashes.",
         response="openai/model",
-        also=("/v3/models/{id}",),
+        also=("/v3/models/{id}", "/models/{id}"),
     ),
 )
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ovapi.api.openai.wire import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
-from ovapi.core import Delta, Event, Finished, GenerateRequest
+from ovapi.core import Accepted, Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
 from ovapi.http.error_responses import openai_error, refuse
-from ovapi.http.json_encoder import encode_json
+from ovapi.http.json_encoder import encode_json, json_parts
 from ovapi.http.response_encoder import EventBatch
 
 
@@ -26,17 +26,19 @@ class CompletionRequest:
     prompts: int = 1
     stream: bool = False
     include_usage: bool = False
+    continuous_usage: bool = False
     timeout: float | None = None
 
 
 def delivery(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What `body` says of `stream`, `include_usage` and `timeout`. Raises InvalidRequest."""
+    """What `body` says of the stream and of `timeout`. Raises InvalidRequest."""
     stream, options = bool(body.get("stream")), body.get("stream_options")
     if options is not None and not stream:
         refuse("stream_options", "is only allowed with 'stream': true")
     return {
         "stream": stream,
         "include_usage": bool((options or {}).get("include_usage")),
+        "continuous_usage": bool((options or {}).get("continuous_usage_stats")),
         "timeout": body.get("timeout"),
     }
 
@@ -70,7 +72,7 @@ class OpenAIEncoder(ABC):
             "model": model,
             "system_fingerprint": FINGERPRINT,
         }
-        tail = {"usage": None} if call.include_usage else {}
+        tail = {"usage": None} if call.include_usage or call.continuous_usage else {}
         # every chunk is the same before and after its one choice
         chunk = event({**self._head, "choices": [], **tail})
         self._before, _, self._after = chunk.rpartition(b"[]")
@@ -97,11 +99,23 @@ class OpenAIEncoder(ABC):
         return event(openai_error(error))
 
     def _chunks(self, index: int, what: Event) -> Iterator[bytes]:
+        self._count(index, what)
+        if isinstance(what, (Delta, Finished)):
+            after = self._after if not self._call.continuous_usage else self._usage_so_far()
+            for piece in self.pieces(index, what):
+                yield b"%b[%b]%b" % (self._before, encode_json(piece), after)
+
+    def _count(self, index: int, what: Event) -> None:
         if isinstance(what, Finished):
             self._usage.add(index, what.usage)
-        if isinstance(what, (Delta, Finished)):
-            for piece in self.pieces(index, what):
-                yield b"%b[%b]%b" % (self._before, encode_json(piece), self._after)
+        elif isinstance(what, Delta):
+            self._usage.generate(len(what.token_ids))
+        elif isinstance(what, Accepted):
+            self._usage.accept(index, what.prompt_tokens)
+
+    def _usage_so_far(self) -> bytes:
+        """What comes after a chunk's choice where each chunk has the usage, not null."""
+        return self._after.replace(b"null", encode_json(self._usage.so_far()))
 
     # --- whole ---
 
@@ -113,6 +127,11 @@ class OpenAIEncoder(ABC):
                 self._choices[index].finish_reason = what.reason
                 self._usage.add(index, what.usage)
 
-    def body(self) -> dict[str, Any]:
-        choices = [self.whole(index, choice) for index, choice in enumerate(self._choices)]
-        return {**self._head, "choices": choices, "usage": self._usage.as_json()}
+    def body(self) -> Iterator[bytes]:
+        empty = encode_json({**self._head, "choices": [], "usage": self._usage.as_json()})
+        before, _, after = empty.rpartition(b"[]")
+        yield before
+        for index, choice in enumerate(self._choices):
+            yield b"," if index else b"["
+            yield from json_parts(self.whole(index, choice))
+        yield b"]" + after

@@ -13,7 +13,8 @@ JSON chunk, each followed by an empty line.
 2. Chunks with a piece of the text in `delta.content`: whole characters, never part of a stop
    string. The choices of `n` > 1 are interleaved and told apart by `index`.
 3. Each choice ends with a chunk with an empty delta and a `finish_reason`.
-4. With `stream_options.include_usage`, one chunk with the usage and no choices.
+4. With `stream_options.include_usage`, one chunk with the usage and no choices. With
+   `continuous_usage_stats`, every other chunk has the usage so far.
 5. `data: [DONE]`.
 
 Abridged:

@@ -1,4 +1,4 @@
-"""POST /tokenize and /detokenize: text and token ids of a model, as vLLM serves them."""
+"""POST /tokenize and /detokenize, GET /tokenizer_info: a model's tokens, as vLLM serves them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ovapi.api.openai.messages import messages
 from ovapi.core import ChatPrompt, Prompt, TextPrompt
 from ovapi.http.error_responses import refuse
 from ovapi.http.handler import ApiHandler
+from ovapi.serving.model_metadata import read_metadata
+from ovapi.serving.tokenizer_metadata import read_tokenizer
 
 Detokenizer = Callable[[Sequence[int]], Awaitable[str]]
 
@@ -57,6 +59,25 @@ class Detokenize(ApiHandler):
                 )
                 text = await self.while_here(asked)
         self.write_json({"prompt": text})
+
+
+class TokenizerInfo(ApiHandler):
+    async def get(self) -> None:
+        model = self.context.registry.get(self.get_query_argument("model", None))
+        loop, folder = asyncio.get_running_loop(), model.config.path
+        tokenizer = await loop.run_in_executor(self.context.executor, read_tokenizer, folder)
+        metadata = await loop.run_in_executor(self.context.executor, read_metadata, folder)
+        info = model.engine.state.info
+        self.write_json(
+            {
+                "tokenizer_class": tokenizer.name,
+                "model_max_length": info.context if info is not None else None,
+                **tokenizer.tokens,
+                "chat_template": metadata.template or None,
+            }
+        )
+
+    head = get
 
 
 def decode(body: Mapping[str, Any]) -> Prompt:

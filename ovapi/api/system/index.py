@@ -11,12 +11,13 @@ from ovapi.api.docs.markdown import generate
 from ovapi.api.docs.openapi import openapi
 from ovapi.api.system.health import report
 from ovapi.http.context import Context
-from ovapi.http.dialect import Dialect
+from ovapi.http.dialect import URL, Dialect
 from ovapi.http.handler import ApiHandler
 from ovapi.http.json_encoder import encode_json
 from ovapi.validation.schemas import Schemas
 
 DOCUMENTATION = "/api_documentation.md"
+PLACEHOLDER = "http://HOST:PORT"
 
 
 class Index(ApiHandler):
@@ -30,7 +31,7 @@ class Index(ApiHandler):
             return
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-        self.write(PAGE.generate(url=f"{self.request.protocol}://{self.request.host}", **facts))
+        self.write(PAGE.generate(url=self.url, **facts))
 
     head = get
 
@@ -39,9 +40,12 @@ class Documentation(ApiHandler):
     during_drain = True
 
     def get(self) -> None:
-        """The page for this version, as browsers show it: plain."""
+        """The page for this version, as browsers show it: plain, with this server's URL."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.write(_documentation(self.context.dialects, self.context.schemas))
+        text = _documentation(self.context.dialects, self.context.schemas)
+        for url in (URL, PLACEHOLDER):
+            text = text.replace(url, self.url)
+        self.write(text)
 
     head = get
 
@@ -50,7 +54,8 @@ class OpenApi(ApiHandler):
     during_drain = True
 
     def get(self) -> None:
-        self.write(_openapi(self.context.dialects, self.context.schemas))
+        base = self.context.config.server.base_path
+        self.write(_openapi(self.context.dialects, self.context.schemas, base))
 
     head = get
 
@@ -62,8 +67,8 @@ def _documentation(dialects: tuple[Dialect, ...], schemas: Schemas) -> str:
 
 
 @cache
-def _openapi(dialects: tuple[Dialect, ...], schemas: Schemas) -> bytes:
-    return encode_json(openapi(dialects, schemas))
+def _openapi(dialects: tuple[Dialect, ...], schemas: Schemas, base_path: str) -> bytes:
+    return encode_json(openapi(dialects, schemas, base_path))
 
 
 class Favicon(ApiHandler):
@@ -85,7 +90,7 @@ def describe(context: Context) -> dict[str, Any]:
             for dialect in context.dialects
             for one in dialect.documented
         },
-        "documentation": DOCUMENTATION,
+        "documentation": context.config.server.base_path + DOCUMENTATION,
         **report(context),
     }
 

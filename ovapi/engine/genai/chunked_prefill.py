@@ -90,9 +90,9 @@ class ChunkedPrefill:
         return self._prefill is not None and self._prefill.handle is not None
 
     def is_long(self, prepared: PreparedRequest) -> bool:
-        """Whether it would hold up others; log-probabilities of a prompt take it in one piece."""
+        """Whether it would hold up others."""
         tokens = len(prepared.ids) + len(prepared.given)
-        return prepared.width == 1 and not prepared.echoes_logprobs and tokens > self._chunk
+        return prepared.width == 1 and tokens > self._chunk
 
     def begin(self, prepared: PreparedRequest) -> None:
         assert self._prefill is None

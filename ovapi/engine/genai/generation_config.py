@@ -12,9 +12,7 @@ _SMALLEST = 1e-6
 _SEEDS = 2**64
 
 
-def make_config(
-    genai: Any, params: SamplingParams, eos_ids: frozenset[int], limit: int, echo: bool = False
-) -> Any:
+def make_config(genai: Any, params: SamplingParams, eos_ids: frozenset[int], limit: int) -> Any:
     """The GenerationConfig of one request. `genai` is the openvino_genai module.
 
     Raises what `validate` does: whoever made `params` has seen to it that they fit together.
@@ -28,7 +26,6 @@ def make_config(
     if not params.ignore_eos:
         _set_ends(config, params, eos_ids)
     config.logprobs = int(params.logprobs)
-    config.echo = echo
     if params.beams is not None:
         _set_beams(genai, config, params.beams)
     else:

@@ -48,7 +48,6 @@ class Pipeline:
             prepared.left,
             self._eos_ids,
             prepared.limit - len(prepared.given),
-            echo=prepared.echoes_logprobs,
         )
         assist(config, self._speculation)
         return self._add([*prepared.ids, *prepared.given], config)

@@ -56,8 +56,8 @@ class RunningRequest:
         events: list[Event] = []
         ids: list[int] = output.generated_ids
         logprobs: list[float] = output.generated_log_probs
-        if self.prepared.request.echo and not self._echoed:
-            ids, logprobs = self._echo(self._output_processor, ids, logprobs, events)
+        if not self._echoed:
+            events += self._echo(self._output_processor)
             self._echoed = True
         events += self._output_processor.take(ids, logprobs, self._reason(output))
         self.ended = self._output_processor.ended
@@ -72,28 +72,17 @@ class RunningRequest:
         for index, output in enumerate(best):
             output_processor = self._input_processor.output_processor(self.prepared, index)
             ids, logprobs = output.generated_ids, output.generated_log_probs
-            if self.prepared.request.echo:
-                ids, logprobs = self._echo(output_processor, ids, logprobs, events)
+            events += self._echo(output_processor)
             events += output_processor.take(ids, logprobs, self._reason(output) or "length")
         self.ended = True
         return events
 
-    def _echo(
-        self,
-        output_processor: OutputProcessor,
-        ids: list[int],
-        logprobs: list[float],
-        events: list[Event],
-    ) -> tuple[list[int], list[float]]:
-        """Give the prompt; return what was generated. Both are in the first output together."""
+    def _echo(self, output_processor: OutputProcessor) -> list[Event]:
+        """The prompt, where the request wants it back."""
         prepared = self.prepared
-        known: list[float] = []
-        if prepared.echoes_logprobs:
-            ids = ids[len(prepared.ids) :]
-            border = len(logprobs) - len(ids)
-            known, logprobs = logprobs[:border], logprobs[border:]
-        events.append(output_processor.echo(prepared.echo, prepared.ids, known))
-        return ids, logprobs
+        if not prepared.request.echo:
+            return []
+        return [output_processor.echo(prepared.echo, prepared.ids)]
 
     def _reason(self, output: Any) -> FinishReason | None:
         reason: int = output.finish_reason.value

@@ -23,7 +23,7 @@ from ovapi.engine.text.prompt_limits import (
     param_of,
     too_long,
 )
-from ovapi.errors import ContextLengthExceeded, InvalidRequest
+from ovapi.errors import ContextLengthExceeded, InvalidRequest, UnsupportedParameter
 
 _MERGED = 64  # tokens that may become fewer where a text goes on
 _BLOCK = 32  # tokens; the most that each beam wastes at either end of its part of the cache
@@ -49,6 +49,7 @@ class PreparedRequest:
 
     @property
     def echoes_logprobs(self) -> bool:
+        """Its answer begins with the log-probabilities of its prompt."""
         return self.request.echo and self.request.sampling.logprobs and not self.given
 
     @property
@@ -64,7 +65,10 @@ class PreparedRequest:
 
 @dataclass(frozen=True, slots=True)
 class InputProcessor:
-    """`context` and `cache` are in tokens; `cache` None does not limit a request."""
+    """`context` and `cache` are in tokens; `cache` None does not limit a request.
+
+    `prompt_logprobs`: the engine gives the log-probability of every token of a prompt.
+    """
 
     encoder: PromptEncoder
     table: TokenTable
@@ -73,10 +77,12 @@ class InputProcessor:
     context: int
     cache: int | None = None
     speculation: SpeculationConfig | None = None
+    prompt_logprobs: bool = False
 
     def prepare(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> PreparedRequest:
         """Raises InvalidRequest, UnsupportedParameter or ContextLengthExceeded."""
         speculation.check(request.sampling, self.speculation)
+        self._check_echo(request)
         self._check_ids(request.sampling.stop_token_ids, "stop_token_ids")
         ids = self._prompt_ids(request)
         if not ids:
@@ -108,6 +114,14 @@ class InputProcessor:
     def decode(self, ids: tuple[int, ...]) -> str:
         self._check_ids(ids, "tokens")
         return self.table.text(ids)
+
+    def _check_echo(self, request: GenerateRequest) -> None:
+        if request.echo and request.sampling.logprobs and not self.prompt_logprobs:
+            raise UnsupportedParameter(
+                "'logprobs' cannot be combined with 'echo': this model's engine does not return "
+                "the log-probabilities of a prompt. Omit one of them.",
+                param="logprobs",
+            )
 
     def _prompt_ids(self, request: GenerateRequest) -> list[int]:
         last = request.truncate_prompt_tokens

@@ -45,7 +45,10 @@ class OutputProcessor:
         logprobs: Sequence[float] = (),
         reason: FinishReason | None = None,
     ) -> list[Event]:
-        """The events of the next tokens; `reason` says that the pipeline has ended with them."""
+        """The events of the next tokens; `reason` says that the pipeline has ended with them.
+
+        Every token that counts has its log-probability, an end token without text too.
+        """
         assert not self.ended
         ids = ids[: self._limit - self._count]
         text, taken, stop = self._consume(ids)
@@ -53,13 +56,10 @@ class OutputProcessor:
             reason = "stop"
         elif self._count >= self._limit:
             reason = reason or "length"
-        # the end token has no text of its own, so it has no log-probability to show either
-        shown = taken - 1 if isinstance(stop, int) and not self._params.include_stop else taken
         if reason is not None:
             text += self._flush(stop)
-        delta = Delta(
-            text, tuple(ids[:taken]), self._logprobs(ids[:shown], logprobs), index=self._index
-        )
+        ids = tuple(ids[:taken])
+        delta = Delta(text, ids, self._logprobs(ids, logprobs), index=self._index)
         events: list[Event] = [delta] if taken or text else []
         return events if reason is None else [*events, self._finished(reason, stop)]
 
@@ -110,10 +110,7 @@ class OutputProcessor:
     def echo(self, text: str, ids: Sequence[int], logprobs: Sequence[float] = ()) -> Delta:
         """The prompt, as the first text of the answer.
 
-        The pipeline gives no log-probability for the first token, nor for those that it found in
-        its prefix cache: `logprobs` are those of the last tokens, and the others are not known.
+        `logprobs` are those of all tokens but the first, which has none.
         """
-        known = list(logprobs)[-len(ids) + 1 :] if len(ids) > 1 else []
-        values = [None] * (len(ids) - len(known)) + known
-        shown = tuple(map(self._logprob, ids, values)) if self._params.logprobs else ()
+        shown = tuple(map(self._logprob, ids, [None, *logprobs])) if self._params.logprobs else ()
         return Delta(text, (), shown, index=self._index)

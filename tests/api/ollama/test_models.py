@@ -227,7 +227,10 @@ async def test_running_models(api: Api) -> None:
 
 
 async def test_the_version(api: Api) -> None:
-    assert await get(api, "/api/version") == {"version": __version__}
+    """`codex --oss` and others want a version of Ollama that is new enough."""
+    answer = await get(api, "/api/version")
+    assert answer["ovapi_version"] == __version__
+    assert tuple(map(int, answer["version"].split("."))) >= (0, 13, 4)
 
 
 @pytest.mark.parametrize("body", [{"model": "demo"}, {"name": "gpt-4o:latest", "verbose": True}])
@@ -266,6 +269,11 @@ async def test_what_is_not_there_is_refused_as_ollama_does(api: Api) -> None:
         status, message = await refused(api, path, {"model": "demo"})
         assert status == 404
         assert message
+    assert await refused(api, "/api/pull", {"model": "demo"}) == (
+        404,
+        "This server does not have /api/pull: models are added in its configuration. "
+        "GET / lists the endpoints.",
+    )
     async with api.client() as client:
         response = await client.get("/api/chat")
     assert response.status_code == 405

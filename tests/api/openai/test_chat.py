@@ -12,6 +12,7 @@ from ovapi.api.openai.chat import decode
 from ovapi.core import (
     Accepted,
     BeamSearch,
+    ChatPrompt,
     Delta,
     Failed,
     Finished,
@@ -112,6 +113,25 @@ def test_a_parameter_reaches_the_engine(given: dict[str, Any], expected: dict[st
 )
 def test_parameters_without_effect(given: dict[str, Any]) -> None:
     assert sampling(**given) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("given", "variables"),
+    [
+        ({}, {}),
+        ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ({"reasoning_effort": "none"}, {"reasoning_effort": "none", "enable_thinking": False}),
+        (
+            {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": True, "x": 1}},
+            {"reasoning_effort": "none", "enable_thinking": True, "x": 1},
+        ),
+    ],
+)
+def test_the_effort_is_the_templates(given: dict[str, Any], variables: dict[str, Any]) -> None:
+    SCHEMAS.validate("openai/chat_request", chat(**given))
+    (request,) = decode(chat(**given), DEFAULTS, "c").requests
+    assert isinstance(request.prompt, ChatPrompt)
+    assert request.prompt.template_args == variables
 
 
 def test_penalties_of_the_configuration_do_not_apply_to_beams() -> None:

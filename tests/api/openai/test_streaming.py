@@ -40,6 +40,29 @@ async def stream(api: Api, body: dict[str, Any]) -> list[Any]:
     return events(response.text)
 
 
+async def test_every_chunk_has_the_usage_so_far(api: Api) -> None:
+    """The tokens of a chunk count with it, and so do those before it that had no text."""
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    for _ in range(2):
+        deltas = [Delta("", (1,)), Delta("a", (2, 3)), Delta("b", (4,))]
+        api.engine.scripts.append([Accepted(7), *deltas, Finished("stop", Usage(7, 4, 5))])
+    chunks = await stream(api, chat(stream=True, stream_options=options, n=2))
+    *usages, last = [chunk["usage"] for chunk in chunks]
+    generated = [1, 3, 4, 4, 5, 7, 8, 8]
+    assert usages == [
+        {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
+        for count in generated
+    ]
+    assert last == {**usages[-1], "prompt_tokens_details": {"cached_tokens": 5}}
+
+
+async def test_the_usage_so_far_without_that_at_the_end(api: Api) -> None:
+    api.engine.scripts.append(script("a", "b"))
+    chunks = await stream(api, chat(stream=True, stream_options={"continuous_usage_stats": True}))
+    assert [one["usage"]["completion_tokens"] for one in chunks] == [1, 1, 2, 2]
+    assert all(one["choices"] for one in chunks)
+
+
 async def test_the_stream_byte_for_byte(api: Api) -> None:
     api.engine.scripts.append(script('Say "é"\n', "データ: x\u2028"))
     async with api.client() as client:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from ovapi.engine.base import EngineState
 from ovapi.errors import InvalidRequest
 from tests.support.api import SCHEMAS, Api
 
+MODEL = Path(__file__).resolve().parents[3] / "models" / "ovapi-demo"
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -156,3 +160,47 @@ async def test_it_ends_with_its_client_or_its_deadline(
         await asyncio.wait_for(ended.wait(), 5)
     most = api.app.settings["context"].config.limits.request_seconds
     assert most - 5 < deadlines[0] <= most
+
+
+async def test_the_tokenizer_of_a_model(api: Api) -> None:
+    """What lm-eval's remote tokenizer asks for."""
+    api.model.config = replace(api.model.config, path=MODEL)
+    async with api.client() as client:
+        for query in ("", "?model=gpt-4o"):
+            response = await client.get(f"/tokenizer_info{query}")
+            assert response.status_code == 200
+        unknown = await client.get("/tokenizer_info?model=x")
+    answer = response.json()
+    SCHEMAS.validate("openai/tokenizer_info", answer)
+    assert (answer["eos_token"], answer["pad_token"]) == ("<|im_end|>", "<|endoftext|>")
+    assert answer["bos_token"] is None
+    assert answer["model_max_length"] == 4096
+    assert "<|im_start|>assistant" in answer["chat_template"]
+    assert unknown.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"eos_token": "\\ud800", "tokenizer_class": 5}',
+        '{"eos_token": {"content": ["x"]}}',
+    ],
+)
+async def test_a_tokenizer_whose_files_are_broken(api: Api, tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(content)
+    api.model.config = replace(api.model.config, path=tmp_path)
+    async with api.client() as client:
+        answer = (await client.get("/tokenizer_info")).json()
+    SCHEMAS.validate("openai/tokenizer_info", answer)
+    assert answer["eos_token"] is None
+
+
+async def test_a_token_with_properties(api: Api, tmp_path: Path) -> None:
+    content = {"bos_token": {"content": "<s>", "special": True}, "tokenizer_class": "X"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(content))
+    api.model.config = replace(api.model.config, path=tmp_path)
+    async with api.client() as client:
+        answer = (await client.get("/tokenizer_info")).json()
+    assert (answer["bos_token"], answer["tokenizer_class"]) == ("<s>", "X")

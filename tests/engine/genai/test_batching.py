@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from ovapi.core import BeamSearch, Started, TextPrompt, TokenPrompt
 from ovapi.engine.base import EngineSpec
-from ovapi.errors import ContextLengthExceeded
+from ovapi.errors import ContextLengthExceeded, UnsupportedParameter
 from tests.support.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
 from tests.support.prompts import GREETING, LASTING, LONG, SURE
 
@@ -73,30 +75,39 @@ async def test_what_waits_for_its_turn_starts_after_what_runs() -> None:
 async def test_logprobs_of_chosen_tokens(batching: Driver) -> None:
     answer = await batching.ask(GREETING, logprobs=True)
     shown = [logprob for delta in answer.deltas for logprob in delta.logprobs]
-    assert b"".join(logprob.bytes for logprob in shown).decode() == answer.text
-    assert len(shown) == len(answer.ids) - 1
+    *text, end = shown
+    assert b"".join(logprob.bytes for logprob in text).decode() == answer.text
+    assert end.token == "<|im_end|>"
+    assert len(shown) == len(answer.ids) == answer.finished.usage.completion_tokens
     assert all(logprob.logprob is not None and logprob.logprob <= 0 for logprob in shown)
     assert not any(delta.logprobs for delta in (await batching.ask(GREETING)).deltas)
 
 
-async def test_echo_with_logprobs(batching: Driver) -> None:
-    prompt = TextPrompt("The quick brown fox jumps over the lazy dog, twice. 1, 2,")
-    for _ in range(2):  # the second time from the prefix cache, which knows fewer of them
-        answer = await batching.ask(prompt, echo=True, logprobs=True, max_tokens=3)
-        echoed = answer.deltas[0]
-        assert echoed.text == prompt.text
-        assert not echoed.token_ids
-        assert len(echoed.logprobs) == answer.accepted.prompt_tokens
-        assert echoed.logprobs[0].logprob is None
-        assert echoed.logprobs[-1].logprob is not None
-        assert all(entry.logprob is None or entry.logprob <= 0 for entry in echoed.logprobs)
-        assert len(answer.ids) == 3
+@pytest.mark.parametrize(
+    "limits", [{"max_tokens": 1}, {"max_tokens": 20}, {"stop": (" ",)}, {"stop_token_ids": (2,)}]
+)
+async def test_every_token_that_counts_has_its_logprob(
+    batching: Driver, limits: dict[str, Any]
+) -> None:
+    prompt = await batching.engine.tokenize(chat(GREETING))
+    answered = (*prompt, *(await batching.ask(GREETING)).ids[:-1])  # next is the end of the turn
+    for ids in (prompt, answered):
+        answer = await batching.ask(TokenPrompt(ids), logprobs=True, **limits)
+        shown = sum(len(delta.logprobs) for delta in answer.deltas)
+        assert shown == answer.finished.usage.completion_tokens
 
 
-async def test_only_the_prompts_logprobs(batching: Driver) -> None:
-    answer = await batching.ask(TextPrompt("1, 2"), echo=True, logprobs=True, max_tokens=0)
-    assert answer.text == "1, 2"
-    assert answer.finished.usage.completion_tokens == 0
+@pytest.mark.parametrize("max_tokens", [0, 3])
+async def test_logprobs_of_a_prompt_are_refused(batching: Driver, max_tokens: int) -> None:
+    """The pipeline does not tell those of tokens that it has in its prefix cache."""
+    for _ in range(2):
+        answer = await batching.ask(
+            TextPrompt("1, 2"), echo=True, logprobs=True, max_tokens=max_tokens
+        )
+        assert isinstance(answer.error, UnsupportedParameter)
+        assert answer.error.param == "logprobs"
+    echoed = await batching.ask(TextPrompt("1, 2"), echo=True, max_tokens=max_tokens)
+    assert echoed.text.startswith("1, 2")
 
 
 async def test_beam_search_gives_its_best_whole(batching: Driver) -> None:

@@ -177,20 +177,6 @@ def test_it_enters_at_once_when_the_others_have_ended() -> None:
     assert finish(made).keys() == {"long"}
 
 
-def test_log_probabilities_of_a_long_prompt_are_whole() -> None:
-    made = load(max_batched_tokens=64)
-    running(made)
-    prompt = TokenPrompt(tuple(Random(3).randrange(700) for _ in range(300)))
-    params = SamplingParams(max_tokens=1, temperature=0, logprobs=True)
-    request = GenerateRequest("echo", prompt, params, echo=True)
-    made.submit(made.input_processor.prepare(request))
-    events: list[RequestEvent] = []
-    while not any(name == "echo" and isinstance(event, Finished) for name, event in events):
-        events += made.step()
-    echoed = next(event for name, event in events if name == "echo" and isinstance(event, Delta))
-    assert [one.logprob is None for one in echoed.logprobs] == [True] + [False] * 299
-
-
 def test_the_pace_keeps_an_average() -> None:
     throttle = PrefillThrottle(2.5)
     assert not throttle.ready  # how long a step takes is not known yet
