@@ -13,11 +13,11 @@ from tornado.web import RequestHandler
 from ovapi.api.dialects import DIALECTS
 from ovapi.config.settings import Config
 from ovapi.http.body.budget import BodyBudget
+from ovapi.http.connection.origin import OriginPolicy, is_loopback
+from ovapi.http.connection.proxies import TrustedProxies
 from ovapi.http.context import Context
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.http.handler import VERBS
-from ovapi.http.origin import OriginPolicy, is_loopback
-from ovapi.http.proxies import TrustedProxies
 from ovapi.http.rate_limits import Limits
 from ovapi.http.telemetry.access_log import log_access, refusal_of, status_of
 from ovapi.http.telemetry.tracing import Tracing

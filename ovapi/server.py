@@ -26,8 +26,8 @@ from ovapi.config.reload import Reload, merge
 from ovapi.config.settings import Config, ModelConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
-from ovapi.http.listening import listen_on_loopback, open_sockets
-from ovapi.http.server import LimitedHTTPServer
+from ovapi.http.connection.listening import listen_on_loopback, open_sockets
+from ovapi.http.connection.server import LimitedHTTPServer
 from ovapi.http.telemetry.tracing import Tracing
 from ovapi.serving.event_stream import Bridge
 from ovapi.serving.metrics.loop_lag import LoopLag

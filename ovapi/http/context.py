@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ovapi.config.settings import Config
 from ovapi.http.body.budget import BodyBudget
+from ovapi.http.connection.origin import OriginPolicy
+from ovapi.http.connection.proxies import TrustedProxies
 from ovapi.http.dialect import Dialect
-from ovapi.http.origin import OriginPolicy
-from ovapi.http.proxies import TrustedProxies
 from ovapi.http.rate_limits import Limits
 from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.registry import ModelRegistry

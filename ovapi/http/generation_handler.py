@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 from tornado.iostream import StreamClosedError
 
 from ovapi.core import Accepted, Event, GenerateRequest
-from ovapi.http.answer_writer import AnswerWriter, raise_failure
+from ovapi.http.answer.encoder import EventBatch, ResponseEncoder
+from ovapi.http.answer.writer import AnswerWriter, raise_failure
 from ovapi.http.handler import ApiHandler, error_of
-from ovapi.http.response_encoder import EventBatch, ResponseEncoder
 from ovapi.http.telemetry.prompt_log import PromptLog
 from ovapi.http.tornado_private import headers_written
 from ovapi.serving.event_stream import EventStream

@@ -22,11 +22,11 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, stream_request_body
 
 from ovapi.errors import ApiError, PayloadTooLarge
+from ovapi.http.answer.error_responses import foreign, openai_error
+from ovapi.http.answer.json_encoder import encode_json
 from ovapi.http.body.parser import check_headers, parse
 from ovapi.http.body.reader import BodyReader, size_of
 from ovapi.http.context import Context
-from ovapi.http.error_responses import foreign, openai_error
-from ovapi.http.json_encoder import encode_json
 from ovapi.http.rate_limits import Quota
 from ovapi.http.request_admission import RequestAdmission
 from ovapi.http.tornado_private import (

@@ -30,7 +30,7 @@ from ovapi.errors import (
 from ovapi.serving.admission import AdmissionControl, Demand, demand_of
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.fair_queue import FairQueue
-from ovapi.serving.lifecycle import ModelLifecycle
+from ovapi.serving.life.lifecycle import ModelLifecycle
 from ovapi.serving.metrics.request_recorder import NullObserver, Observer
 from ovapi.serving.submission import Slot, Submission
 

@@ -16,9 +16,9 @@ from ovapi.engine.base import Engine, EngineSpec, EngineState, Post
 from ovapi.engine.factory import make_engine
 from ovapi.engine.memory_estimate import estimate_memory
 from ovapi.serving import tuning_profile as profile
-from ovapi.serving.failed_models import FailedModels
-from ovapi.serving.lifecycle import START, ModelLifecycle
-from ovapi.serving.memory_budget import MemoryBudget
+from ovapi.serving.life.failed_models import FailedModels
+from ovapi.serving.life.lifecycle import START, ModelLifecycle
+from ovapi.serving.life.memory_budget import MemoryBudget
 from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.model import Model
 from ovapi.serving.registry import ModelRegistry

@@ -17,7 +17,7 @@ from bench.server_process import DEMO, ROOT, ServerProcess
 from ovapi.config.loader import load
 from ovapi.config.reload import merge
 from ovapi.config.settings import Config
-from ovapi.serving.failed_models import LOOK_SECONDS
+from ovapi.serving.life.failed_models import LOOK_SECONDS
 from soak.client.prompts import GREETING, LASTING, LONG, chat
 
 CHAT = "/v1/chat/completions"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ovapi.core import Accepted, Delta, Finished, Usage
-from ovapi.http import half_closed
-from ovapi.http.half_closed import PROCESSING
+from ovapi.http.connection import half_closed
+from ovapi.http.connection.half_closed import PROCESSING
 from soak.client.bodies import HELLO, chat
 from soak.client.raw import Raw, connect, post
 from tests.support.api import Api, until

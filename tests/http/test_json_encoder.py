@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ovapi.http.json_encoder import PART_ITEMS, encode_json, json_parts
+from ovapi.http.answer.json_encoder import PART_ITEMS, encode_json, json_parts
 
 
 @pytest.mark.parametrize(

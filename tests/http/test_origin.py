@@ -6,8 +6,8 @@ import pytest
 from tornado.netutil import bind_sockets
 
 from ovapi.errors import PermissionDenied
-from ovapi.http.listening import bindable, is_loopback, listen_on_loopback
-from ovapi.http.origin import OriginPolicy
+from ovapi.http.connection.listening import bindable, is_loopback, listen_on_loopback
+from ovapi.http.connection.origin import OriginPolicy
 
 PAGE = "https://page.example"
 

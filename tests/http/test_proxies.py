@@ -12,7 +12,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from ovapi.config.loader import load
 from ovapi.config.yaml_document import ConfigError
-from ovapi.http.proxies import TrustedProxies
+from ovapi.http.connection.proxies import TrustedProxies
 from soak.client.bodies import CHAT, chat
 from tests.support.api import Api
 from tests.support.fake_engine import script

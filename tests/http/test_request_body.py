@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ovapi.api.openai.chat import decode
 from ovapi.core import SamplingParams
 from ovapi.errors import ApiError, InvalidRequest
+from ovapi.http.answer.json_encoder import encode_json
 from ovapi.http.body.parser import MAX_DEPTH, parse
-from ovapi.http.json_encoder import encode_json
 from soak.client.bodies import HELLO
 from tests.support.api import SCHEMAS
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from ovapi.config.settings import ServerConfig
-from ovapi.http.server import SPARE_FILES, most_connections
+from ovapi.http.connection.server import SPARE_FILES, most_connections
 from soak.client.bodies import CHAT, chat
 from soak.client.raw import Raw, connect, post
 from tests.support.api import LIMITS, SCHEMAS, Api, until
@@ -136,7 +136,7 @@ async def test_who_does_not_take_a_whole_answer_is_dropped(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is no stream, so no handler waits for its end."""
-    caplog.set_level(logging.WARNING, "ovapi.http.server")
+    caplog.set_level(logging.WARNING, "ovapi.http.connection.server")
     api.engine.scripts.append(script("x" * 10_000_000))
     async with connect(api.port, limit=1024) as raw:
         await raw.send(post(chat()))

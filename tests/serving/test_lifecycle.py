@@ -19,8 +19,8 @@ from ovapi.errors import (
     PermissionDenied,
     QueueFull,
 )
-from ovapi.serving.lifecycle import REQUEST, START, ModelLifecycle
-from ovapi.serving.memory_budget import MemoryBudget
+from ovapi.serving.life.lifecycle import REQUEST, START, ModelLifecycle
+from ovapi.serving.life.memory_budget import MemoryBudget
 from ovapi.serving.model import Model
 from tests.support.api import until
 from tests.support.fake_engine import FakeEngine

@@ -18,7 +18,7 @@ from tornado.testing import bind_unused_port
 from ovapi.app import Application
 from ovapi.config.settings import Config, LoggingConfig, ModelConfig, ServerConfig
 from ovapi.core import GenerateRequest, Sink
-from ovapi.http.server import LimitedHTTPServer
+from ovapi.http.connection.server import LimitedHTTPServer
 from ovapi.serving.model import Model
 from ovapi.serving.registry import ModelRegistry
 from ovapi.validation.schemas import Schemas

@@ -9,8 +9,8 @@ from typing import Any
 from ovapi.api.ollama.handler import ollama_error, timestamp
 from ovapi.core import Delta, Finished, TokenLogprob
 from ovapi.errors import ApiError
-from ovapi.http.json_encoder import encode_json, json_logprob, json_parts
-from ovapi.http.response_encoder import EventBatch
+from ovapi.http.answer.encoder import EventBatch
+from ovapi.http.answer.json_encoder import encode_json, json_logprob, json_parts
 
 NDJSON = "application/x-ndjson"
 

@@ -20,9 +20,9 @@ from ovapi.core import (
     TokenLogprob,
     TokenPrompt,
 )
-from ovapi.http.error_responses import refuse
+from ovapi.http.answer.error_responses import refuse
+from ovapi.http.answer.json_encoder import json_logprob
 from ovapi.http.generation_handler import GenerationHandler
-from ovapi.http.json_encoder import json_logprob
 
 MAX_CHOICES = 2048
 """Prompts times `n`: what one request may ask for at all."""

@@ -11,9 +11,9 @@ from typing import Any
 from ovapi.api.openai.wire import DONE, EVENT_STREAM, FINGERPRINT, KEEP_ALIVE, UsageTally, event
 from ovapi.core import Accepted, Delta, Event, Finished, GenerateRequest
 from ovapi.errors import ApiError
-from ovapi.http.error_responses import openai_error, refuse
-from ovapi.http.json_encoder import encode_json, json_parts
-from ovapi.http.response_encoder import EventBatch
+from ovapi.http.answer.encoder import EventBatch
+from ovapi.http.answer.error_responses import openai_error, refuse
+from ovapi.http.answer.json_encoder import encode_json, json_parts
 
 
 @dataclass(frozen=True, slots=True)

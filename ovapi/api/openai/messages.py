@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ovapi.core import Message, Role, ToolCall
-from ovapi.http.error_responses import refuse
+from ovapi.http.answer.error_responses import refuse
 
 JsonObject = Mapping[str, Any]
 

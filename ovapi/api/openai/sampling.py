@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ovapi.core import BeamSearch, SamplingParams, stop_strings
-from ovapi.http.error_responses import refuse
+from ovapi.http.answer.error_responses import refuse
 
 DEFAULT_BEAMS = 4
 SEEDS = 2**63

@@ -10,7 +10,7 @@ from typing import Any
 from ovapi import logs
 from ovapi.api.openai.messages import messages
 from ovapi.core import ChatPrompt, Prompt, TextPrompt
-from ovapi.http.error_responses import refuse
+from ovapi.http.answer.error_responses import refuse
 from ovapi.http.handler import ApiHandler
 from ovapi.serving.model_metadata import read_metadata
 from ovapi.serving.tokenizer_metadata import read_tokenizer

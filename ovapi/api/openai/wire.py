@@ -8,7 +8,7 @@ from typing import Any
 
 from ovapi import __version__
 from ovapi.core import TokenLogprob, Usage
-from ovapi.http.json_encoder import encode_json, json_logprob
+from ovapi.http.answer.json_encoder import encode_json, json_logprob
 
 FINGERPRINT = f"ovapi-{__version__}"
 EVENT_STREAM = "text/event-stream; charset=utf-8"

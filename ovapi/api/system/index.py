@@ -10,10 +10,10 @@ from tornado.template import Template
 from ovapi.api.docs.markdown import generate
 from ovapi.api.docs.openapi import openapi
 from ovapi.api.system.health import report
+from ovapi.http.answer.json_encoder import encode_json
 from ovapi.http.context import Context
 from ovapi.http.dialect import URL, Dialect
 from ovapi.http.handler import ApiHandler
-from ovapi.http.json_encoder import encode_json
 from ovapi.validation.schemas import Schemas
 
 DOCUMENTATION = "/api_documentation.md"

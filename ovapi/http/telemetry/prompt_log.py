@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from ovapi.core import Delta
-from ovapi.http.response_encoder import EventBatch, ResponseEncoder
+from ovapi.http.answer.encoder import EventBatch, ResponseEncoder
 
 log = logging.getLogger("ovapi.prompts")
 

@@ -6,7 +6,7 @@ from collections import Counter as Counted
 from collections.abc import Callable
 
 from ovapi.engine.base import EngineState
-from ovapi.serving.lifecycle import LOAD_REASONS, UNLOAD_REASONS, ModelLifecycle
+from ovapi.serving.life.lifecycle import LOAD_REASONS, UNLOAD_REASONS, ModelLifecycle
 from ovapi.serving.metrics.request_metrics import RequestMetrics
 from ovapi.serving.model import Model
 

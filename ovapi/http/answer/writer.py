@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from ovapi.core import Failed
 from ovapi.errors import ApiError
-from ovapi.http.early_headers import EarlyHeaders
+from ovapi.http.answer.early_headers import EarlyHeaders
+from ovapi.http.answer.encoder import EventBatch, ResponseEncoder, work
+from ovapi.http.answer.json_encoder import encode_json
 from ovapi.http.handler import ApiHandler
-from ovapi.http.json_encoder import encode_json
-from ovapi.http.response_encoder import EventBatch, ResponseEncoder, work
 from ovapi.http.tornado_private import headers_written, send_part, set_probe
 from ovapi.serving.event_stream import EventStream
 

@@ -38,12 +38,12 @@ from tornado.iostream import IOStream, SSLIOStream
 
 from ovapi.config.settings import ServerConfig
 from ovapi.errors import TooManyConnections
-from ovapi.http.error_responses import openai_error
-from ovapi.http.half_closed import HalfClosed, Response
-from ovapi.http.json_encoder import encode_json
+from ovapi.http.answer.error_responses import openai_error
+from ovapi.http.answer.json_encoder import encode_json
+from ovapi.http.connection.half_closed import HalfClosed, Response
 from ovapi.http.tornado_private import HalfClosableStream, sent_bytes, unread_bytes
 
-log = logging.getLogger("ovapi.http.server")
+log = logging.getLogger("ovapi.http.connection.server")
 
 SEND_BYTES = 128 * 1024
 """What the kernel may hold for a client, twice over; left alone it takes megabytes for one that

@@ -28,11 +28,11 @@ from ovapi.errors import (
     NoMemory,
     PermissionDenied,
 )
-from ovapi.serving.leases import Leases
-from ovapi.serving.load_waiters import LoadWaiters
+from ovapi.serving.life.leases import Leases
+from ovapi.serving.life.load_waiters import LoadWaiters
 from ovapi.serving.metrics.process_memory import resident_bytes
 
-log = logging.getLogger("ovapi.serving.lifecycle")
+log = logging.getLogger("ovapi.serving.life.lifecycle")
 
 START, REQUEST, IDLE, MEMORY = "start", "request", "idle", "memory"
 OPERATOR = "\0"

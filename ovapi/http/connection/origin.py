@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from ovapi.errors import PermissionDenied
-from ovapi.http.listening import is_local
-from ovapi.http.listening import is_loopback as is_loopback
+from ovapi.http.connection.listening import is_local
+from ovapi.http.connection.listening import is_loopback as is_loopback
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = "GET, HEAD, POST, OPTIONS"

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from ovapi.errors import NoMemory
-from ovapi.serving.lifecycle import MEMORY, ModelLifecycle
+from ovapi.serving.life.lifecycle import MEMORY, ModelLifecycle
 
 
 class MemoryBudget:
-    """`limit` in bytes; None: none. See `ovapi.serving.lifecycle.MemoryProvider`.
+    """`limit` in bytes; None: none. See `ovapi.serving.life.lifecycle.MemoryProvider`.
 
     A model that loads counts with what it took the last time, or with an estimate; one that is
     loaded with what its process has now, if it has one.
