@@ -56,7 +56,7 @@ class Application(tornado.web.Application):
             schemas=schemas,
             executor=executor,
             origins=self._origins(config),
-            proxies=TrustedProxies(config.server.trusted_proxies),
+            proxies=_proxies(config),
             metrics=self.metrics,
             limits=Limits(config.limits),
             bodies=BodyBudget(*_body_limits(config)),
@@ -72,7 +72,8 @@ class Application(tornado.web.Application):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Tornado's hook: a request's headers have come, through a proxy or not."""
-        self.context.proxies.apply(request)
+        if self.context.proxies is not None:
+            self.context.proxies.apply(request)
         request.path = _below(self.context.config.server.base_path, request.path)
         return super().find_handler(request, **kwargs)
 
@@ -94,7 +95,7 @@ class Application(tornado.web.Application):
         """Treat all requests from now on by `config`; those in hand go on."""
         self.context.config = config
         self.context.origins = self._origins(config)
-        self.context.proxies = TrustedProxies(config.server.trusted_proxies)
+        self.context.proxies = _proxies(config)
         self.context.limits.config = config.limits
         self.context.bodies.configure(*_body_limits(config))
 
@@ -113,6 +114,11 @@ class Application(tornado.web.Application):
     def active(self) -> int:
         """Requests in hand, from their headers to the last byte of their answer."""
         return self.context.active
+
+
+def _proxies(config: Config) -> TrustedProxies | None:
+    networks = config.server.trusted_proxies
+    return TrustedProxies(networks) if networks else None
 
 
 def _below(base: str, path: str) -> str:

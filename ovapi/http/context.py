@@ -30,7 +30,7 @@ class Context:
     schemas: Schemas
     executor: Executor
     origins: OriginPolicy
-    proxies: TrustedProxies
+    proxies: TrustedProxies | None
     metrics: Metrics
     limits: Limits
     bodies: BodyBudget

@@ -33,11 +33,10 @@ class EarlyHeaders:
         self._settings = settings
         self._blank = blank
         self._set_headers = set_headers
-        self._task = asyncio.create_task(self._run()) if settings.early_headers_seconds else None
+        self._task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     async def _run(self) -> None:
         await asyncio.sleep(self._settings.early_headers_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from ovapi.core import Delta, Event
+from ovapi.core import Event
 from ovapi.errors import ApiError
 
 EventBatch = Sequence[tuple[int, Event]]
@@ -34,9 +34,3 @@ class ResponseEncoder(Protocol):
     def body(self) -> Iterator[bytes]:
         """The whole answer as JSON, in parts that take a few milliseconds each."""
         ...
-
-
-def work(batch: EventBatch) -> int:
-    """How much there is to encode: events, and log-probabilities, which take ten times as long."""
-    tokens = sum([len(event.logprobs) for _, event in batch if isinstance(event, Delta)])
-    return len(batch) + 10 * tokens

@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-from ovapi.core import Failed
+from ovapi.core import Delta, Failed
 from ovapi.errors import ApiError
 from ovapi.http.answer.early_headers import EarlyHeaders
-from ovapi.http.answer.encoder import EventBatch, ResponseEncoder, work
+from ovapi.http.answer.encoder import EventBatch, ResponseEncoder
 from ovapi.http.answer.json_encoder import encode_json
 from ovapi.http.handler import ApiHandler
 from ovapi.http.tornado_private import headers_written, send_part, set_probe
@@ -37,7 +37,9 @@ class AnswerWriter:
         self._streams = stream
         blank = answer.keep_alive if stream else BLANK
         settings = handler.context.config.server
-        self._early = EarlyHeaders(handler, settings, blank, self._set_headers)
+        self._early: EarlyHeaders | None = None
+        if settings.early_headers_seconds:
+            self._early = EarlyHeaders(handler, settings, blank, self._set_headers)
 
     async def write(self, events: EventStream, batch: EventBatch) -> None:
         """Send `batch`, which came first, and the rest of `events`.
@@ -57,7 +59,8 @@ class AnswerWriter:
 
     def stop(self) -> None:
         """No early headers, from now on."""
-        self._early.stop()
+        if self._early is not None:
+            self._early.stop()
 
     # --- whole ---
 
@@ -66,7 +69,7 @@ class AnswerWriter:
         async for new in self._batches(events, batch):
             raise_failure(new)
             self._answer.add(new)
-            amount += work(new)
+            amount += _work(new)
         self.stop()
         if self._handler.gone:
             return
@@ -97,7 +100,7 @@ class AnswerWriter:
             self._finish(self._answer.end())
 
     async def _encoded(self, batch: EventBatch) -> bytes:
-        if work(batch) > LARGE:
+        if _work(batch) > LARGE:
             return await self._off_loop(_encode, batch, self._answer)
         return _encode(batch, self._answer)
 
@@ -149,6 +152,12 @@ def raise_failure(batch: EventBatch) -> None:
     """Raise the error of a Failed, which can only be the last."""
     if batch and isinstance(batch[-1][1], Failed):
         raise batch[-1][1].error
+
+
+def _work(batch: EventBatch) -> int:
+    """How much there is to encode: events, and log-probabilities, which take ten times as long."""
+    tokens = sum([len(event.logprobs) for _, event in batch if isinstance(event, Delta)])
+    return len(batch) + 10 * tokens
 
 
 def _encode(batch: EventBatch, answer: ResponseEncoder) -> bytes:
