@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -41,9 +42,11 @@ async def lags() -> AsyncIterator[list[float]]:
     """How late the loop was, each time that the metric looks."""
     found: list[float] = []
     probe = LoopLag(found.append)
+    gc.freeze()  # what other tests have left is no server's
     probe.start()
     yield found
     probe.stop()
+    gc.unfreeze()
 
 
 async def large(api: Api, **parameters: Any) -> bytes:
@@ -72,11 +75,14 @@ async def everything(raw: Raw) -> bytes:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_loop_goes_on_while_a_large_answer_is_encoded(api: Api, stream: bool) -> None:
-    began = time.monotonic()
-    async with lags() as found:
-        body = await large(api, stream=stream)
-    assert len(body) > 20_000_000
-    assert max(found) < (time.monotonic() - began) / 4
+    shares = []
+    for _ in range(3):  # a busy machine may be late by itself, but not every time
+        began = time.monotonic()
+        async with lags() as found:
+            body = await large(api, stream=stream)
+        assert len(body) > 20_000_000
+        shares.append(max(found) / (time.monotonic() - began))
+    assert min(shares) < 0.2
 
 
 async def test_a_large_answer_is_whole(api: Api) -> None:
