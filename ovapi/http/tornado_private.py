@@ -65,17 +65,20 @@ class HalfClosableStream(IOStream):
             self.io_loop.update_handler(self.fileno(), self._state)
 
 
-def set_probe(handler: RequestHandler, data: bytes) -> None:
-    """Have `data` written between two parts of the response where its reader may have gone."""
+def set_probe(handler: RequestHandler, data: bytes | None) -> None:
+    """Have `data` written between two parts of the response where its reader may have gone.
+
+    None: nothing may come between what follows.
+    """
     assert isinstance(handler.request.connection, HTTP1Connection)
     stream = handler.request.connection.stream
 
     def probe() -> None:
-        if not stream.writing():
+        if data and not stream.writing():
             send_part(handler, data)
 
     if isinstance(stream, HalfClosableStream):
-        stream.probe = probe
+        stream.probe = None if data is None else probe
 
 
 def has_begun(connection: HTTPConnection) -> bool:

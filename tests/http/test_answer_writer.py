@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, TokenLogprob, Usage
 from ovapi.errors import EngineFailed, QueueTimeout
+from ovapi.http.tornado_private import HalfClosableStream
 from ovapi.serving.metrics.loop_lag import LoopLag
 from soak.client.bodies import CHAT, HELLO, chat
 from soak.client.raw import Raw, connect, post
@@ -40,9 +42,11 @@ async def lags() -> AsyncIterator[list[float]]:
     """How late the loop was, each time that the metric looks."""
     found: list[float] = []
     probe = LoopLag(found.append)
+    gc.freeze()  # what other tests have left is no server's
     probe.start()
     yield found
     probe.stop()
+    gc.unfreeze()
 
 
 async def large(api: Api, **parameters: Any) -> bytes:
@@ -71,11 +75,14 @@ async def everything(raw: Raw) -> bytes:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_loop_goes_on_while_a_large_answer_is_encoded(api: Api, stream: bool) -> None:
-    began = time.monotonic()
-    async with lags() as found:
-        body = await large(api, stream=stream)
-    assert len(body) > 20_000_000
-    assert max(found) < (time.monotonic() - began) / 4
+    shares = []
+    for _ in range(3):  # a busy machine may be late by itself, but not every time
+        began = time.monotonic()
+        async with lags() as found:
+            body = await large(api, stream=stream)
+        assert len(body) > 20_000_000
+        shares.append(max(found) / (time.monotonic() - began))
+    assert min(shares) < 0.2
 
 
 async def test_a_large_answer_is_whole(api: Api) -> None:
@@ -215,6 +222,22 @@ async def test_without_the_option_nothing_is_sent_before_the_answer(api: Api) ->
         await asyncio.sleep(0.3)
         api.engine.sinks[api.engine.requests[0].id](Failed(QueueTimeout("No.")))
         assert (await raw.response())[0] == 503
+
+
+async def test_nothing_comes_between_the_parts_of_a_large_answer(early: Api) -> None:
+    """A client that has ended its half is probed by blank space, but not inside of a word."""
+    tokens = tuple(TokenLogprob("x" * 1000, -1.0, b"x") for _ in range(4 * TOKENS))
+    async with waiting(early, chat(logprobs=True)) as (raw, request):
+        (stream,) = early.server._open_connections
+        assert isinstance(stream, HalfClosableStream)
+        assert stream.probe is not None
+        for event in (Accepted(7), Delta("Hi", (1,), tokens), Finished("stop", Usage(7, 1))):
+            early.engine.sinks[request](event)
+        await until(stream.writing)
+        assert stream.probe is None
+        answer = json.loads(b"".join(await chunks(raw)))
+    shown = answer["choices"][0]["logprobs"]["content"]
+    assert {one["token"] for one in shown} == {"x" * 1000}
 
 
 async def test_http_1_0_sees_the_end(early: Api) -> None:

@@ -35,11 +35,11 @@ class AnswerWriter:
         self._handler = handler
         self._answer = answer
         self._streams = stream
-        blank = answer.keep_alive if stream else BLANK
+        self._blank = answer.keep_alive if stream else BLANK
         settings = handler.context.config.server
         self._early: EarlyHeaders | None = None
         if settings.early_headers_seconds:
-            self._early = EarlyHeaders(handler, settings, blank, self._set_headers)
+            self._early = EarlyHeaders(handler, settings, self._blank, self._set_headers)
 
     async def write(self, events: EventStream, batch: EventBatch) -> None:
         """Send `batch`, which came first, and the rest of `events`.
@@ -81,6 +81,7 @@ class AnswerWriter:
     async def _send_blocks(self, blocks: list[bytes]) -> None:
         if not headers_written(self._handler):
             self._handler.set_header("Content-Length", sum(map(len, blocks)))
+        set_probe(self._handler, None)  # a block may end inside a word
         for block in blocks:
             self._handler.write(block)
             await self._handler.flush()
@@ -133,7 +134,7 @@ class AnswerWriter:
         self._handler.set_header("Cache-Control", "no-cache")
         self._handler.set_header("X-Accel-Buffering", "no")
         self._handler.connection.stream.set_nodelay(True)
-        set_probe(self._handler, (self._answer.keep_alive if self._streams else b"") or BLANK)
+        set_probe(self._handler, self._blank)
 
     def _finish(self, data: bytes) -> None:
         """HTTP/1.0 knows no other end of a stream than the connection's."""
