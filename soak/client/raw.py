@@ -24,7 +24,7 @@ class Raw:
 
     async def head(self) -> tuple[int, dict[str, str]]:
         """The status and the headers of the next response."""
-        text = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode("latin-1")
+        text = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 30)).decode("latin-1")
         first, *lines = text.strip().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines)
         return int(first.split()[1]), headers

@@ -23,7 +23,7 @@ from tests.support.api import SCHEMAS, Api, until
 from tests.support.fake_engine import script
 
 COMPLETIONS = "/v1/completions"
-PROMPTS, TOKENS = 150, 4000
+PROMPTS, TOKENS = 60, 4000
 OLLAMA = {"model": "demo", "messages": HELLO["messages"]}
 
 
