@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from ovapi.config.engine_options import EngineOptions
 from ovapi.core import GenerateRequest, Prompt, Sink
+from ovapi.errors import ApiError, ModelFailed, ModelLoading
 
 EngineStatus = Literal["unloaded", "loading", "ready", "restarting", "failed", "stopped"]
 """`unloaded` until it is started. While an engine restarts it still takes requests, which wait."""
@@ -76,6 +77,13 @@ class EngineStats:
     running: int = 0
     waiting: int = 0
     cache_usage: float = 0.0
+
+
+def unavailable(name: str, state: EngineState) -> ApiError:
+    """Why the model `name`, whose engine is in a state that takes no requests, does not answer."""
+    if state.status in ("failed", "stopped"):
+        return ModelFailed(f"The model '{name}' is not available: {state.detail}")
+    return ModelLoading(f"The model '{name}' is not loaded.", param="model")
 
 
 class Engine(Protocol):

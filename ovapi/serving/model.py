@@ -19,11 +19,9 @@ from ovapi.core import (
     Sink,
     Started,
 )
-from ovapi.engine.base import Engine, EngineStats
+from ovapi.engine.base import Engine, EngineStats, unavailable
 from ovapi.errors import (
-    ApiError,
     InvalidRequest,
-    ModelLoading,
     QueueFull,
     QueueTimeout,
 )
@@ -122,7 +120,7 @@ class Model:
         """Raise the error that tells a client why this model cannot answer now."""
         if not self.lifecycle.available:
             self.lifecycle.check()
-            raise ModelLoading(f"The model '{self.name}' is not loaded.", param="model")
+            raise unavailable(self.name, self.engine.state)
 
     def arrival(self, requests: int, until: float | None) -> asyncio.Future[None] | None:
         """What `requests` engine requests have to wait for; None if the model is ready.
@@ -223,12 +221,7 @@ class Model:
         self._admission.enter(slot.demand)
         if slot.submission.alarm is not None:
             slot.submission.alarm.cancel()
-        try:
-            self.check_ready()
-        except ApiError as error:  # it was ready when the request came
-            slot.deliver(Failed(error))
-        else:
-            self.engine.submit(slot.request, slot.deliver)
+        self.engine.submit(slot.request, slot.deliver)
 
     def _set_alarm(self, submission: Submission) -> None:
         seconds = self.config.queue_seconds

@@ -16,7 +16,7 @@ from ovapi.core import (
     TextPrompt,
     Usage,
 )  # fmt: skip
-from ovapi.engine.base import EngineInfo, EngineState, EngineStats
+from ovapi.engine.base import EngineInfo, EngineState, EngineStats, unavailable
 from ovapi.errors import (
     EngineFailed,
     InvalidRequest,
@@ -47,6 +47,9 @@ class SilentEngine:
     def start(self) -> None: ...
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
+        if self.state.status != "ready":
+            sink(Failed(unavailable("m", self.state)))
+            return
         self.sinks[request.id] = sink
 
     def cancel(self, request_id: str) -> None:
@@ -230,7 +233,7 @@ async def test_what_has_started_does_not_time_out(busy: Model, engine: SilentEng
     assert busy.stats.waiting == 1
 
 
-async def test_an_engine_that_has_failed_fails_the_line(busy: Model, engine: SilentEngine) -> None:
+async def test_a_failed_engine_fails_what_waits(busy: Model, engine: SilentEngine) -> None:
     stream = busy.generate([request("a")])
     engine.state = EngineState("failed", "no weights")
     engine.sinks["r0"](Failed(EngineFailed("gone")))

@@ -28,7 +28,7 @@ from ovapi.core import (
     Sink,
     Started,
 )
-from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post
+from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post, unavailable
 from ovapi.engine.genai.simple_run import run
 from ovapi.engine.load_error import describe
 from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
@@ -37,7 +37,6 @@ from ovapi.errors import (
     DeadlineExceeded,
     Draining,
     EngineFailed,
-    ModelLoading,
     UnsupportedParameter,
 )
 
@@ -82,7 +81,7 @@ class SimpleEngine:
 
     def submit(self, request: GenerateRequest, sink: Sink) -> None:
         if self.state.status != "ready":
-            sink(Failed(ModelLoading(f"The model '{self._spec.name}' is not ready.")))
+            sink(Failed(unavailable(self._spec.name, self.state)))
             return
         job = self._jobs[request.id] = Job(request, sink)
         self._count()
@@ -126,7 +125,7 @@ class SimpleEngine:
 
     def _ready(self) -> InputProcessor:
         if self._input_processor is None or self.state.status != "ready":
-            raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
+            raise unavailable(self._spec.name, self.state)
         return self._input_processor
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ovapi import logs
 from ovapi.core import Delta, Event, Failed, GenerateRequest, Prompt, Sink
-from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post
+from ovapi.engine.base import EngineInfo, EngineSpec, EngineState, EngineStats, Post, unavailable
 from ovapi.engine.generation.in_flight import CRASHED, KILLED, InFlight, InFlightRequests
 from ovapi.engine.generation.in_flight_generation import InFlightGeneration
 from ovapi.engine.generation.in_flight_tokenization import InFlightTokenization
@@ -25,7 +25,7 @@ from ovapi.engine.generation.messages import (
 from ovapi.engine.generation.shared_prompts import SharedPrompts
 from ovapi.engine.process.supervisor import Supervisor
 from ovapi.engine.text.prompt_limits import TOKENIZED_CONTEXTS, check_prompt, check_text
-from ovapi.errors import ApiError, DeadlineExceeded, Draining, ModelFailed, ModelLoading
+from ovapi.errors import ApiError, DeadlineExceeded, Draining, ModelFailed
 
 
 class ProcessEngine:
@@ -70,7 +70,7 @@ class ProcessEngine:
         if self._closing:
             raise Draining("The server is shutting down.")
         if self.state.status not in ("ready", "restarting"):
-            raise ModelLoading(f"The model '{self._spec.name}' is not ready.")
+            raise unavailable(self._spec.name, self.state)
 
     def _add(self, live: InFlight) -> None:
         if not self._in_flight:

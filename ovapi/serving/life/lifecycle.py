@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ovapi.config.settings import ModelConfig
-from ovapi.engine.base import Engine, EngineState
+from ovapi.engine.base import Engine, EngineState, unavailable
 from ovapi.errors import (
     ApiError,
     DeadlineExceeded,
     Draining,
-    ModelFailed,
     ModelLoading,
     NoMemory,
     PermissionDenied,
@@ -171,7 +170,7 @@ class ModelLifecycle:
             return
         state = self.engine.state
         if self._leaving is None and state.status in ("failed", "stopped"):
-            raise ModelFailed(f"The model '{self.config.name}' is not available: {state.detail}")
+            raise unavailable(self.config.name, state)
         if self.config.load_wait_seconds == 0 or (
             self._leaving is None and state.status == "loading" and not self._awaited
         ):
@@ -301,9 +300,7 @@ class ModelLifecycle:
         if state.status == "ready":
             self._waiters.settle(None)
         elif state.status == "failed":
-            self._waiters.settle(
-                ModelFailed(f"The model '{self.config.name}' is not available: {state.detail}")
-            )
+            self._waiters.settle(unavailable(self.config.name, state))
         self._rest()
 
     def _loaded(self, reason: str) -> None:
