@@ -33,6 +33,10 @@ async def begun(api: Api) -> str:
     return api.engine.requests[-1].id
 
 
+async def words(raw: Raw, count: int) -> bytes:
+    return await asyncio.wait_for(raw.reader.readexactly(count * len(PROCESSING)), 10)
+
+
 def finish(api: Api, request_id: str) -> None:
     sink = api.engine.sinks[request_id]
     for event in (Delta("late", (1,)), Finished("stop", Usage(7, 1))):
@@ -71,7 +75,7 @@ async def test_a_long_answer_comes_after_word_that_it_will(api: Api) -> None:
         await raw.send(post(HELLO))
         end_half(raw)
         request = await begun(api)
-        assert await raw.reader.readexactly(2 * len(PROCESSING)) == 2 * PROCESSING
+        assert await words(raw, 2) == 2 * PROCESSING
         api.engine.sinks[request](Accepted(7))
         finish(api, request)
         answer = await raw.rest()
@@ -133,12 +137,24 @@ async def test_a_client_that_is_gone_is_found_out(
     await until(lambda: not api.server._open_connections)
 
 
+async def test_the_reset_is_seen_without_a_second_word(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(half_closed, "PROBE_SECONDS", 0.4)
+    async with connect(api.port) as raw:
+        await raw.send(post(HELLO))
+        await begun(api)
+    start = asyncio.get_running_loop().time()
+    await until(lambda: api.engine.cancelled)
+    assert asyncio.get_running_loop().time() - start < 1  # the second comes after 1.2 s
+
+
 async def test_one_that_goes_later_is_found_out_too(api: Api) -> None:
     async with connect(api.port) as raw:
         await raw.send(post(HELLO))
         end_half(raw)
         request = await begun(api)
-        assert await raw.reader.readexactly(len(PROCESSING)) == PROCESSING
+        assert await words(raw, 1) == PROCESSING
     await until(lambda: api.engine.cancelled == [request])
 
 

@@ -50,8 +50,11 @@ class HalfClosed:
         # errors and hang-ups are always told; a file that is closed is out by itself
         self._epoll.register(stream.socket.fileno(), 0)
 
-    def probe(self, response: Response, seconds: float = PROBE_SECONDS) -> None:
-        """From `seconds` on, find out whether the client still waits for `response`."""
+    def probe(self, response: Response) -> None:
+        """From now on, find out whether the client still waits for `response`."""
+        self._probe_in(PROBE_SECONDS, response)
+
+    def _probe_in(self, seconds: float, response: Response) -> None:
         asyncio.get_running_loop().call_later(seconds, self._probe, response, seconds)
 
     def _probe(self, response: Response, seconds: float) -> None:
@@ -67,7 +70,7 @@ class HalfClosed:
             stream.close()
         else:
             stream.write(PROCESSING)
-        self.probe(response, 2 * seconds)
+        self._probe_in(2 * seconds, response)
 
     def _close_reset(self) -> None:
         assert self._epoll is not None

@@ -191,3 +191,13 @@ async def test_readiness_is_public_and_figures_are_not(api: Api) -> None:
         assert (await client.get("/metrics")).status_code == 401
         key = {"Authorization": "Bearer secret"}
         assert (await client.get("/metrics", headers=key)).status_code == 200
+
+
+def test_a_model_is_forgotten_once_and_its_namesake_is_not(api: Api) -> None:
+    metrics, namesake = api.app.metrics, Model(api.model.config, FakeEngine())
+    metrics.watch(namesake)
+    metrics.forget(api.model)
+    assert b'model_ready{model_name="demo"} 1.0' in metrics.expose()
+    metrics.forget(namesake)
+    metrics.forget(api.model)
+    assert b'model_ready{model_name="demo"}' not in metrics.expose()
