@@ -13,6 +13,7 @@ from soak import (
     load,
     mixed,
     models,
+    neighbours,
     parsing,
 )
 from soak.case import CASES
@@ -29,6 +30,7 @@ MODULES = (
     access,
     engine,
     fuzz,
+    neighbours,
 )
 """Importing them has put their cases on the list."""
 
