@@ -98,7 +98,8 @@ class SamplingParams:
     end of the context; a number that the request itself names (`max_tokens_explicit`) must fit,
     while a default is cut to what the context leaves. `seed` None means a fresh random one for
     each request. `stop` strings are cut from the text unless `include_stop`. `logprobs` asks for
-    those of the chosen tokens.
+    those of the chosen tokens, `top_logprobs` for those of so many likeliest tokens beside each.
+    `logit_bias` is added to the logits of these tokens, as (id, bias).
     """
 
     max_tokens: int | None = 900
@@ -117,6 +118,8 @@ class SamplingParams:
     ignore_eos: bool = False
     skip_special_tokens: bool = True
     logprobs: bool = False
+    top_logprobs: int = 0
+    logit_bias: tuple[tuple[int, float], ...] = ()
     beams: BeamSearch | None = None
     max_tokens_explicit: bool = False
 
@@ -155,11 +158,15 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token as text, its natural-log probability (None: not known) and its bytes."""
+    """A token as text, its natural-log probability (None: not known) and its bytes.
+
+    `top` are the likeliest tokens in its place, best first.
+    """
 
     token: str
     logprob: float | None
     bytes: bytes
+    top: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,26 @@
+"""Random numbers by counting: each is a function of a seed, a position and a draw.
+
+No generator has to be stored, so an answer that is taken up again elsewhere goes on with the very
+numbers that it would have had.
+"""
+
+from __future__ import annotations
+
+_MASK = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15
+
+
+def uniform(seed: int, position: int, draw: int = 0) -> float:
+    """A number in [0, 1): the `draw`-th one for the token at `position` of an answer."""
+    state = _mix(seed & _MASK)
+    state = _mix(state ^ _mix(position + _GOLDEN))
+    state = _mix(state + draw * _GOLDEN)
+    return (state >> 11) * 2.0**-53
+
+
+def _mix(value: int) -> int:
+    """The finalizer of SplitMix64 (Stafford's thirteenth variant), after one step."""
+    value = (value + _GOLDEN) & _MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
