@@ -11,8 +11,9 @@ from ovapi.engine.paged.sequence import Sequence
 class Job:
     """`width` is the number of sequences that it may come to. `key` is whose turn it takes.
 
-    `id` is the request's. `number` counts arrivals. `preempted`: it had to make room, and is the next to be let in.
-    `cached` are the tokens of the prompt that the prefix cache had when it was first let in.
+    `id` is the request's. `number` counts arrivals. `preempted`: it had to make room, and is the
+    next to be let in. `cached` are the tokens of the prompt that the prefix cache had when it was
+    first let in.
     """
 
     id: str

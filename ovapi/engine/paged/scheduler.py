@@ -77,10 +77,10 @@ class Scheduler:
         """The next step. It is empty only if nothing is in hand."""
         plan = Plan()
         self._steps += 1
+        self._admit()
         for job in self.running.copy():
             if job in self.running and not job.prefills:
                 self._decode(job, plan)
-        self._admit()
         self._prefill(plan)
         return plan
 
