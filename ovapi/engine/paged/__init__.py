@@ -1,17 +1,20 @@
-"""An engine over OpenVINO's paged attention, in which every step is a batch of our own making.
+"""An engine of our own over OpenVINO's paged attention.
 
-One step: commands are taken → the `Scheduler` gives each `Sequence` tokens to compute and blocks
-to keep them in → a `Batch` of arrays → `Runner.run` → a `Sampler` picks from each row of logits →
-tokens go to the output processors, which make the events.
+One step: the `Scheduler` gives each `Sequence` tokens to compute and blocks to keep them in → a
+`Batch` of arrays → one pass of the `Runner` → a `Sampler` picks a token from each row of logits →
+a `Generation` makes events of it.
 
-    graph         the model with paged attention, and logits of chosen rows only
-    runner        the compiled model, its KV cache, one forward pass
-    batch         the arrays of one pass
-    blocks        which blocks are free, and how many share each
-    prefix_cache  blocks found again by what they hold
-    sequence      the tokens of one answer and the blocks that hold them
-    scheduler     who is computed in the next step
-    pace          how much of a prompt fits beside those that decode
-    sampler       from logits to tokens
-    engine        all of it behind the worker's commands
+    graph           the model with paged attention, and logits of chosen rows only
+    runner          the compiled model, its KV cache, one forward pass
+    batch           the arrays of one pass
+    blocks          which blocks are free, and how many sequences share each
+    prefix_cache    blocks found again by what they hold
+    sequence        the tokens of one answer and the blocks that hold them
+    group           a request as the scheduler sees it
+    scheduler       what is computed in the next step
+    prefill_budget  how many prompt tokens fit beside those that decode
+    sampler         from a row of logits to a token: penalties, draw, randomness
+    logprobs        log-probabilities of a row of logits
+    generation      a request from its logits to its events
+    engine          what the worker drives
 """

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovapi.engine.paged.job import Span
+from ovapi.engine.paged.group import Span
 from ovapi.engine.paged.sequence import blocks_for
 
 Int32 = NDArray[np.int32]

@@ -16,12 +16,12 @@ import numpy as np
 from ovapi import logs
 from ovapi.core import Accepted, Failed, GenerateRequest, Started
 from ovapi.engine.base import EngineSpec, EngineStats
-from ovapi.engine.batching import StepFailed, Tagged
-from ovapi.engine.intake import Intake, Prepared
-from ovapi.engine.paged.answer import Answer, Part, Rows
+from ovapi.engine.step import StepFailed, Tagged
+from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
+from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.batch import Batch
-from ovapi.engine.paged.job import Job, Span
-from ovapi.engine.paged.pace import Pace
+from ovapi.engine.paged.group import SequenceGroup, Span
+from ovapi.engine.paged.prefill_budget import PrefillBudget
 from ovapi.engine.paged.prefix_cache import PrefixCache, chain_root
 from ovapi.engine.paged.runner import Runner
 from ovapi.engine.paged.sampler import NoToken, Sampler
@@ -32,14 +32,14 @@ from ovapi.errors import ApiError, EngineFailed
 log = logging.getLogger(__name__)
 
 _FAILURES = 2
-"""So many steps that fail in a row are not the machine's fault, but that of a request."""
+"""So many failed steps in a row are blamed on a request, which the parent process then finds."""
 
 
 @dataclass(slots=True)
 class _Parts:
-    """What the spans of one job have come to."""
+    """The computed spans of one group."""
 
-    job: Job
+    group: SequenceGroup
     parts: list[Part] = field(default_factory=list)
 
 
@@ -47,17 +47,17 @@ class PagedEngine:
     """`submit` and `cancel` only take note; `step` does the work and gives the events of all."""
 
     def __init__(
-        self, runner: Runner, cache: PrefixCache, intake: Intake, spec: EngineSpec
+        self, runner: Runner, cache: PrefixCache, input_processor: InputProcessor, spec: EngineSpec
     ) -> None:
-        self.intake = intake
+        self.input_processor = input_processor
         self.cache = cache
         self.scheduler = Scheduler(
-            cache, Pace(spec.max_slowdown), spec.max_running, spec.max_batched_tokens
+            cache, PrefillBudget(spec.max_slowdown), spec.max_running, spec.batched_tokens
         )
         self._runner = runner
         self._root = chain_root()
         self._numbers = itertools.count()
-        self._answers: dict[str, Answer] = {}
+        self._generations: dict[str, Generation] = {}
         self._unstarted: set[str] = set()
         self._events: list[Tagged] = []
         self._failures = 0
@@ -65,7 +65,7 @@ class PagedEngine:
     @property
     def busy(self) -> bool:
         """There is something for `step` to do."""
-        return bool(self._answers or self._events)
+        return bool(self._generations or self._events)
 
     @property
     def stats(self) -> EngineStats:
@@ -75,8 +75,8 @@ class PagedEngine:
     def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
         """Queue the request. Its Accepted or Failed comes with the next step."""
         try:
-            prepared = self.intake.prepare(request, given)
-            answer = self._answer(prepared)
+            prepared = self.input_processor.prepare(request, given)
+            generation = self._generation(prepared)
         except ApiError as error:
             self._events.append((request.id, Failed(error)))
             return
@@ -84,44 +84,46 @@ class PagedEngine:
             log.exception("the request could not be prepared")
             self._fail(request.id, "The request could not be prepared.")
             return
-        self._answers[request.id] = answer
+        self._generations[request.id] = generation
         self._unstarted.add(request.id)
-        self.scheduler.add(answer.job)
+        self.scheduler.add(generation.group)
         self._events.append((request.id, Accepted(len(prepared.ids))))
 
-    def _answer(self, prepared: Prepared) -> Answer:
+    def _generation(self, prepared: PreparedRequest) -> Generation:
         request = prepared.request
         tokens = [*prepared.ids, *prepared.given]
         sequence = Sequence(tokens, self._root, scores_prompt=prepared.echoes_logprobs)
-        job = Job(request.id, next(self._numbers), [sequence], width=prepared.width)
-        generation = self.intake.generation(prepared)
-        return Answer(prepared, job, generation, self._sampler(prepared), self.intake.table)
+        group = SequenceGroup(request.id, next(self._numbers), [sequence], width=prepared.width)
+        output = self.input_processor.output_processor(prepared)
+        return Generation(
+            prepared, group, output, self._sampler(prepared), self.input_processor.table
+        )
 
-    def _sampler(self, prepared: Prepared) -> Sampler:
-        """A sampler that has picked the tokens that the request was given already."""
+    def _sampler(self, prepared: PreparedRequest) -> Sampler:
+        """A sampler in the state after the tokens that the request has already."""
         params = prepared.request.sampling
         seed = secrets.randbits(64) if params.seed is None else params.seed
         ends = set(params.stop_token_ids)
         if not params.ignore_eos:
-            ends |= self.intake.eos_ids
+            ends |= self.input_processor.eos_ids
         sampler = Sampler(params, seed, prepared.ids, ends, dict(params.logit_bias))
         for token in prepared.given:
             sampler.accept(token)
         return sampler
 
     def cancel(self, request_id: str) -> None:
-        answer = self._answers.pop(request_id, None)
-        if answer is not None:
+        generation = self._generations.pop(request_id, None)
+        if generation is not None:
             self._unstarted.discard(request_id)
-            self.scheduler.remove(answer.job)
+            self.scheduler.remove(generation.group)
 
     def step(self) -> list[Tagged]:
-        """Take one step, and give the events since the last one.
+        """Take one step; the events since the last one.
 
-        A step that fails is taken again. Raises StepFailed when it fails again: nothing is in hand
-        any more then, and every request has to be submitted anew.
+        A step that fails is computed again. Raises StepFailed if that fails too: no request is
+        left here then, and each has to be submitted again.
         """
-        if self._answers:
+        if self._generations:
             self._step()
         events, self._events = self._events, []
         return events
@@ -132,78 +134,78 @@ class PagedEngine:
         try:
             self._runner.copy(plan.copies)
             logits = self._runner.run(Batch.of(plan.spans))
-        except Exception as error:  # noqa: BLE001 whatever it was, everything can be computed again
+        except Exception as error:  # noqa: BLE001 whatever it was, all can be recomputed
             self._recover(error)
             return
         self._failures = 0
         self.scheduler.note(plan, time.monotonic() - began)
         self._note_started(plan, began)
-        for found in _by_job(plan, logits):
-            self._take(self._answers[found.job.id], found.parts)
+        for found in _by_group(plan, logits):
+            self._take(self._generations[found.group.id], found.parts)
 
     def _note_started(self, plan: Plan, began: float) -> None:
         if self._unstarted:
-            for name in {span.job.id for span in plan.spans} & self._unstarted:
+            for name in {span.group.id for span in plan.spans} & self._unstarted:
                 self._unstarted.discard(name)
                 self._events.append((name, Started(began)))
 
-    def _take(self, answer: Answer, parts: list[Part]) -> None:
-        """Tokens and events of one request. Whatever fails in it is the end of this one only."""
-        name = answer.job.id
+    def _take(self, generation: Generation, parts: list[Part]) -> None:
+        """Tokens and events of one request. A failure in it ends this one only."""
+        name = generation.group.id
         try:
-            events = answer.take(parts)
+            events = generation.take(parts)
         except NoToken as error:
-            self._give_up(answer, str(error))
+            self._give_up(generation, str(error))
         except Exception:
-            log.exception("tokens could not be taken")
-            self._give_up(answer, "The engine failed at this request.")
+            log.exception("failed to process the logits of a request")
+            self._give_up(generation, "The engine failed at this request.")
         else:
             self._events.extend((name, event) for event in events)
-            if answer.ended:
+            if generation.ended:
                 self.cancel(name)
 
-    def _give_up(self, answer: Answer, message: str) -> None:
-        with logs.about(answer.prepared.request.names):
-            log.error("the request is given up: %s", message)
-        self.cancel(answer.job.id)
-        self._fail(answer.job.id, message)
+    def _give_up(self, generation: Generation, message: str) -> None:
+        with logs.about(generation.prepared.request.names):
+            log.error("request failed: %s", message)
+        self.cancel(generation.group.id)
+        self._fail(generation.group.id, message)
 
     def _fail(self, request_id: str, message: str) -> None:
         self._events.append((request_id, Failed(EngineFailed(message))))
 
     def _recover(self, error: Exception) -> None:
-        """Have everything computed again, unless that was of no use. Raises StepFailed."""
+        """Have everything recomputed. Raises StepFailed if that has failed before."""
         self._failures += 1
         log.error("a step failed with %d requests: %s", len(self.scheduler.running), error)
-        for job in self.scheduler.running.copy():
-            self.scheduler.preempt(job)
+        for group in self.scheduler.running.copy():
+            self.scheduler.preempt(group)
         self._runner.renew()
         if self._failures < _FAILURES:
             return
         self._failures = 0
-        lost = frozenset((*self._answers, *(name for name, _ in self._events)))
-        for name in list(self._answers):
+        lost = frozenset((*self._generations, *(name for name, _ in self._events)))
+        for name in list(self._generations):
             self.cancel(name)
         self.cache.forget()
         self._events.clear()
         raise StepFailed(lost) from error
 
     def probe(self) -> bool:
-        """Whether the model gives numbers. Only while nothing is in hand."""
+        """Whether the model gives finite logits. Only while no request is in flight."""
         sequence = Sequence([0], self._root, blocks=[self.cache.take()])
-        span = Span(Job("", -1, [sequence]), sequence, 1, 1)
+        span = Span(SequenceGroup("", -1, [sequence]), sequence, 1, 1)
         logits = self._runner.run(Batch.of([span]))
         self.cache.release(sequence.blocks)
         return bool(np.isfinite(logits).all())
 
 
-def _by_job(plan: Plan, logits: Rows) -> list[_Parts]:
-    """The spans of a step, job by job, each with its rows of logits."""
+def _by_group(plan: Plan, logits: Rows) -> list[_Parts]:
+    """The spans of a step, group by group, each with its rows of logits."""
     found: list[_Parts] = []
     row = 0
     for span in plan.spans:
-        if not found or found[-1].job is not span.job:
-            found.append(_Parts(span.job))
+        if not found or found[-1].group is not span.group:
+            found.append(_Parts(span.group))
         found[-1].parts.append((span, logits[row : row + span.rows]))
         row += span.rows
     return found

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ovapi.engine.failure import LoadError
+from ovapi.engine.load_error import LoadError
 
 ROWS = "sampled_tokens_indices"
 INPUTS = frozenset(
@@ -52,7 +52,7 @@ def _transform(model: Any) -> None:
     try:
         paged_attention_transformation(model)
     except (RuntimeError, TypeError) as error:
-        raise UnsupportedModel(f"the model takes no paged attention: {_reason(error)}") from None
+        raise UnsupportedModel(f"paged attention cannot be applied: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
@@ -97,7 +97,7 @@ def _check_inputs(model: Any) -> None:
     names = {parameter.get_any_name() for parameter in model.inputs}
     unknown = sorted(name for name in names - INPUTS if not name.startswith(CACHES))
     if unknown:
-        raise UnsupportedModel(f"the model has inputs that nobody fills: {', '.join(unknown)}")
+        raise UnsupportedModel(f"the model has unknown inputs: {', '.join(unknown)}")
     _check_ranks(model.inputs)
 
 

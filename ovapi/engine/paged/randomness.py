@@ -1,6 +1,6 @@
 """Random numbers by counting: each is a function of a seed, a position and a draw.
 
-No generator has to be stored, so an answer that is taken up again elsewhere goes on with the very
+No generator has to be stored, so an generation that is taken up again elsewhere goes on with the very
 numbers that it would have had.
 """
 
@@ -11,7 +11,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def uniform(seed: int, position: int, draw: int = 0) -> float:
-    """A number in [0, 1): the `draw`-th one for the token at `position` of an answer."""
+    """A number in [0, 1): the `draw`-th one for the token at `position` of an generation."""
     state = _mix(seed & _MASK)
     state = _mix(state ^ _mix(position + _GOLDEN))
     state = _mix(state + draw * _GOLDEN)

@@ -1,12 +1,11 @@
-"""Scheduler: who is computed in the next step, and in which blocks.
+"""Scheduler: what is computed in the next step, and in which blocks.
 
-Those that decode come first. Prompts go beside them in pieces, as far as `Pace` and
-`max_batched_tokens` allow, and the keys that have prompts share what there is. Of a key's prompts
-the oldest gets half and the shortest come before the others, so that none waits for ever and
-short ones do not wait long.
+Decodes come first. Prompts are prefilled beside them in chunks, as far as `PrefillBudget` and
+`max_batched_tokens` allow, and API keys share that evenly. Of a key's prompts the oldest gets half
+and then the shortest come first: none starves, and short ones do not wait for long ones.
 
-A job is let in when there are blocks for all its tokens. If blocks run out later, the job that
-came last gives its own back and is computed again when there is room.
+A group is admitted when there are blocks for all its tokens. If blocks run out later, the youngest
+group is preempted: it frees its blocks, and is recomputed when there is room.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ovapi.engine.paged.job import Job, Span
-from ovapi.engine.paged.pace import PIECE, Pace
+from ovapi.engine.paged.group import SequenceGroup, Span
+from ovapi.engine.paged.prefill_budget import CHUNK, PrefillBudget
 from ovapi.engine.paged.prefix_cache import PrefixCache
 from ovapi.engine.paged.sequence import BLOCK, Sequence, blocks_for
 
@@ -24,7 +23,10 @@ _SCORED_ROWS = 64  # of a prompt's logits at a time: each is as long as the voca
 
 @dataclass(slots=True)
 class Plan:
-    """A step: `copies` of blocks, from and to, come before it. `prompt` counts prompts' tokens."""
+    """A step: the spans to compute, after `copies` of blocks from the first to the second.
+
+    `decoding` and `prompt` count tokens.
+    """
 
     spans: list[Span] = field(default_factory=list)
     copies: list[tuple[int, int]] = field(default_factory=list)
@@ -33,60 +35,60 @@ class Plan:
 
 
 class Scheduler:
-    """`waiting` jobs have no blocks; `running` ones are in the order of their arrival."""
+    """`waiting` groups have no blocks; `running` ones are in the order of their arrival."""
 
     def __init__(
-        self, cache: PrefixCache, pace: Pace, max_running: int, max_batched_tokens: int
+        self, cache: PrefixCache, budget: PrefillBudget, max_running: int, max_batched_tokens: int
     ) -> None:
-        self.waiting: list[Job] = []
-        self.running: list[Job] = []
+        self.waiting: list[SequenceGroup] = []
+        self.running: list[SequenceGroup] = []
         self.preemptions = 0
         self._cache = cache
-        self._pace = pace
+        self._prefill_budget = budget
         self._max_running = max_running
         self._max_tokens = max_batched_tokens
         self._steps = 0
 
-    def add(self, job: Job) -> None:
-        self.waiting.append(job)
+    def add(self, group: SequenceGroup) -> None:
+        self.waiting.append(group)
 
-    def remove(self, job: Job) -> None:
-        """The job has ended, finished or not. Its blocks are free at once."""
-        if job in self.running:
-            self.running.remove(job)
-            self._release(job)
+    def remove(self, group: SequenceGroup) -> None:
+        """The group has ended, finished or not. Its blocks are free at once."""
+        if group in self.running:
+            self.running.remove(group)
+            self._release(group)
         else:
-            self.waiting.remove(job)
+            self.waiting.remove(group)
 
-    def preempt(self, job: Job) -> None:
-        """Take the job's blocks; it is let in again before all others."""
-        self.running.remove(job)
-        self._release(job)
-        job.rewind()
-        job.preempted = True
-        self.waiting.append(job)
+    def preempt(self, group: SequenceGroup) -> None:
+        """Free the group's blocks; it is the next to be admitted again."""
+        self.running.remove(group)
+        self._release(group)
+        group.rewind()
+        group.preempted = True
+        self.waiting.append(group)
         self.preemptions += 1
 
-    def _release(self, job: Job) -> None:
-        for sequence in job.sequences:
+    def _release(self, group: SequenceGroup) -> None:
+        for sequence in group.sequences:
             self._remember(sequence)
             self._cache.release(sequence.blocks)
             sequence.blocks = []
 
     def plan(self) -> Plan:
-        """The next step. It is empty only if nothing is in hand."""
+        """The next step; empty only if there is no group."""
         plan = Plan()
         self._steps += 1
         self._admit()
-        for job in self.running.copy():
-            if job in self.running and not job.prefills:
-                self._decode(job, plan)
+        for group in self.running.copy():
+            if group in self.running and not group.prefills:
+                self._decode(group, plan)
         self._prefill(plan)
         return plan
 
     def note(self, plan: Plan, seconds: float) -> None:
         """The step is computed, and took so long."""
-        self._pace.note(seconds, plan.decoding, plan.prompt)
+        self._prefill_budget.note(seconds, plan.decoding, plan.prompt)
         for span in plan.spans:
             span.sequence.compute(span.count)
             self._remember(span.sequence)
@@ -102,106 +104,108 @@ class Scheduler:
 
     # -- decoding ------------------------------------------------------------------------------
 
-    def _decode(self, job: Job, plan: Plan) -> None:
-        """Give each of the job's sequences its next token, or take the job out."""
+    def _decode(self, group: SequenceGroup, plan: Plan) -> None:
+        """Schedule the next token of each of the group's sequences, unless it is preempted."""
         spans: list[Span] = []
         copies: list[tuple[int, int]] = []
-        for sequence in job.sequences:
+        for sequence in group.sequences:
             self._cut_drafts(sequence, plan)
-            if not self._make_room(job, sequence, copies):
+            if not self._make_room(group, sequence, copies):
                 return
             tokens = 1 + len(sequence.drafts)
-            spans.append(Span(job, sequence, tokens, tokens))
+            spans.append(Span(group, sequence, tokens, tokens))
         plan.spans += spans
         plan.copies += copies
         plan.decoding += sum(span.count for span in spans)
 
     def _cut_drafts(self, sequence: Sequence, plan: Plan) -> None:
-        """Drafts take what is left of the step, and free blocks only."""
+        """Draft tokens use what is left of the step, and never preempt anybody."""
         most = max(0, self._max_tokens - plan.decoding - len(self.running))
         blocks = len(sequence.blocks) + self._cache.available
         most = min(most, max(0, blocks * BLOCK - len(sequence.tokens)))
         del sequence.drafts[most:]
 
-    def _make_room(self, job: Job, sequence: Sequence, copies: list[tuple[int, int]]) -> bool:
-        """Have blocks of its own for what the sequence computes next; false if it is out."""
+    def _make_room(
+        self, group: SequenceGroup, sequence: Sequence, copies: list[tuple[int, int]]
+    ) -> bool:
+        """Give the sequence blocks to write to, copied on write; false if it was preempted."""
         index = sequence.computed // BLOCK
         if index < len(sequence.blocks) and self._cache.is_shared(sequence.blocks[index]):
-            if not self._free_block(job):
+            if not self._free_block(group):
                 return False
             own = self._cache.take()
             copies.append((sequence.blocks[index], own))
             self._cache.release([sequence.blocks[index]])
             sequence.blocks[index] = own
         while len(sequence.blocks) < blocks_for(len(sequence.tokens) + len(sequence.drafts)):
-            if not self._free_block(job):
+            if not self._free_block(group):
                 return False
             sequence.blocks.append(self._cache.take())
         return True
 
-    def _free_block(self, job: Job) -> bool:
-        """See to it that a block is free; false if `job` itself had to go for it."""
+    def _free_block(self, group: SequenceGroup) -> bool:
+        """Have a block available; false if `group` itself was preempted for it."""
         while not self._cache.available:
             youngest = self.running[-1]
-            assert youngest is not job or len(self.running) > 1, "the cache is too small for one"
+            assert youngest is not group or len(self.running) > 1, "the cache is too small for one"
             self.preempt(youngest)
-            if youngest is job:
+            if youngest is group:
                 return False
         return True
 
     # -- admission -----------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        """Let jobs in: those that were preempted, then by turns of the keys."""
+        """Admit groups: preempted ones first, then the keys take turns."""
         while self.waiting:
-            room = self._max_running - sum(job.width for job in self.running)
-            job = self._next()
-            if job is None or (job.width > room and self.running) or not self._enter(job):
+            room = self._max_running - sum(group.width for group in self.running)
+            group = self._next() if room > 0 else None
+            if group is None or (group.width > room and self.running) or not self._enter(group):
                 return
 
-    def _next(self) -> Job | None:
-        """Of the key with the fewest running jobs the first; None if all should wait.
+    def _next(self) -> SequenceGroup | None:
+        """The oldest of the key with the fewest running groups; None if all should wait.
 
-        One whose prompt begins like one that is being computed waits: it will find it in the cache.
+        One whose prompt shares a prefix with one that is being prefilled waits for the cache.
         """
-        busy = Counter(job.key for job in self.running)
+        busy = Counter(group.key for group in self.running)
         coming = self._coming()
-        ready = [job for job in self.waiting if not (coming and self._awaits(job, coming))]
+        ready = [group for group in self.waiting if not (coming and self._awaits(group, coming))]
         return min(
-            ready, key=lambda job: (not job.preempted, busy[job.key], job.number), default=None
+            ready, key=lambda one: (not one.preempted, busy[one.key], one.number), default=None
         )
 
     def _coming(self) -> set[bytes]:
-        """Digests of the blocks that are being computed for prompts."""
+        """Digests of the blocks that are being prefilled."""
         if not self._cache.enabled:
             return set()
         return {
             digest
-            for job in self.running
-            if job.prefills
-            for sequence in job.sequences
+            for group in self.running
+            if group.prefills
+            for sequence in group.sequences
             for digest in sequence.digests(len(sequence.tokens) // BLOCK)[sequence.remembered :]
         }
 
-    def _awaits(self, job: Job, coming: set[bytes]) -> bool:
-        digests = self._shareable(job)
+    def _awaits(self, group: SequenceGroup, coming: set[bytes]) -> bool:
+        digests = self._shareable(group)
         found = self._cache.find(digests)
         return len(found) < len(digests) and digests[len(found)] in coming
 
-    def _shareable(self, job: Job) -> list[bytes]:
-        """Digests of the blocks that it may take from the prefix cache: not the last token's."""
-        sequence = job.sequences[0]
+    def _shareable(self, group: SequenceGroup) -> list[bytes]:
+        """Digests of the blocks that the prefix cache may give it: never that of its last token."""
+        sequence = group.sequences[0]
         if sequence.scores_prompt:
             return []
         return sequence.digests((len(sequence.tokens) - 1) // BLOCK)
 
-    def _enter(self, job: Job) -> bool:
-        """Give the job blocks for all its tokens, found and free ones; false if there are too few.
+    def _enter(self, group: SequenceGroup) -> bool:
+        """Give the group blocks for all its tokens, cached and free ones; false if there are too few.
 
-        A free block for each that decodes is kept back, lest it has to go again at once.
+        A block for each running group is kept back, lest somebody is preempted at once.
         """
-        sequence = job.sequences[0]
-        found = self._cache.find(self._shareable(job))
+        sequence = group.sequences[0]
+        found = self._cache.find(self._shareable(group))
         needed = blocks_for(len(sequence.tokens)) - len(found)
         kept = sum(self._cache.is_idle(block) for block in found) + len(self.running)
         if needed + kept > self._cache.available and self.running:
@@ -211,29 +215,30 @@ class Scheduler:
         sequence.blocks = found + [self._cache.take() for _ in range(needed)]
         sequence.computed = len(found) * BLOCK
         sequence.remembered = len(found)
-        self._note_hit(job, sequence)
-        self.waiting.remove(job)
-        self.running.append(job)
+        self._note_hit(group, sequence)
+        group.preempted = False
+        self.waiting.remove(group)
+        self.running.append(group)
         self.running.sort(key=lambda one: one.number)
         return True
 
-    def _note_hit(self, job: Job, sequence: Sequence) -> None:
-        if job.cached is None:
-            job.cached = sequence.computed
+    def _note_hit(self, group: SequenceGroup, sequence: Sequence) -> None:
+        if group.cached is None:
+            group.cached = sequence.computed
             self._cache.count(len(sequence.tokens), sequence.computed)
 
-    # -- prompts -------------------------------------------------------------------------------
+    # -- prefill -------------------------------------------------------------------------------
 
     def _prefill(self, plan: Plan) -> None:
-        queues: dict[str, list[Job]] = {}
-        for job in self.running:
-            if job.prefills:
-                queues.setdefault(job.key, []).append(job)
+        queues: dict[str, list[SequenceGroup]] = {}
+        for group in self.running:
+            if group.prefills:
+                queues.setdefault(group.key, []).append(group)
         budget = self._budget(plan) if queues else 0
         keys = sorted(queues)
         turn = self._steps % len(keys) if keys else 0
         for served, key in enumerate(keys[turn:] + keys[:turn]):
-            spans = _pieces(queues[key], -(-budget // (len(keys) - served)))
+            spans = _chunks(queues[key], -(-budget // (len(keys) - served)))
             plan.spans += spans
             budget -= sum(span.count for span in spans)
             plan.prompt += sum(span.count for span in spans)
@@ -242,33 +247,33 @@ class Scheduler:
         """Tokens of prompts in this step."""
         if not plan.spans:
             return self._max_tokens
-        return min(self._pace.budget(), max(PIECE, self._max_tokens - plan.decoding))
+        return min(self._prefill_budget.tokens(), max(CHUNK, self._max_tokens - plan.decoding))
 
 
-def _pieces(queue: list[Job], tokens: int) -> list[Span]:
-    """Divide `tokens` among prompts: half to the oldest, then to the shortest first."""
+def _chunks(queue: list[SequenceGroup], tokens: int) -> list[Span]:
+    """Divide `tokens` among prompts: half for the oldest, then the shortest first."""
     oldest, *others = queue
     reserved = min(_left(oldest), tokens // 2) if others else 0
     room = tokens - reserved
     spans = []
-    for job in sorted(others, key=_left):
+    for group in sorted(others, key=_left):
         if room > 0:
-            spans.append(_piece(job, room))
+            spans.append(_chunk(group, room))
             room -= spans[-1].count
     if room + reserved > 0:
-        spans.append(_piece(oldest, room + reserved))
+        spans.append(_chunk(oldest, room + reserved))
     return spans
 
 
-def _left(job: Job) -> int:
-    return job.sequences[0].left
+def _left(group: SequenceGroup) -> int:
+    return group.sequences[0].left
 
 
-def _piece(job: Job, most: int) -> Span:
+def _chunk(group: SequenceGroup, most: int) -> Span:
     """The next tokens of a prompt, and the rows of logits that are wanted of them."""
-    sequence = job.sequences[0]
+    sequence = group.sequences[0]
     if sequence.scores_prompt:
         count = min(sequence.left, most, _SCORED_ROWS)
-        return Span(job, sequence, count, count)
+        return Span(group, sequence, count, count)
     count = min(sequence.left, most)
-    return Span(job, sequence, count, int(count == sequence.left))
+    return Span(group, sequence, count, int(count == sequence.left))

@@ -15,7 +15,7 @@ from openvino import opset13 as ops
 from ovapi.engine.paged import graph
 from ovapi.engine.paged.graph import CACHES, INPUTS, UnsupportedModel, read_paged
 from ovapi.engine.paged.runner import Runner
-from tests.engine.driver import DEMO
+from tests.support.driver import DEMO
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Answer: a request in the making: its job, its sampler, and the events that come of them."""
+"""Generation: a request from its logits to its events."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovapi.core import Delta, Event, Finished, TokenLogprob
-from ovapi.engine.detokenize import TokenTable
-from ovapi.engine.generation import Generation
-from ovapi.engine.intake import Prepared
-from ovapi.engine.paged.job import Job, Span
+from ovapi.engine.text.detokenizer import TokenTable
+from ovapi.engine.text.output_processor import OutputProcessor
+from ovapi.engine.text.input_processor import PreparedRequest
+from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.logprobs import Logprobs, row_logprobs
 from ovapi.engine.paged.sampler import Sampler
 
@@ -22,19 +22,19 @@ Part = tuple[Span, Rows]
 
 
 @dataclass(slots=True, eq=False)
-class Answer:
+class Generation:
     """`scores` are those of the prompt's tokens, by position, while they are wanted."""
 
-    prepared: Prepared
-    job: Job
-    generation: Generation
+    prepared: PreparedRequest
+    group: SequenceGroup
+    output: OutputProcessor
     sampler: Sampler
     table: TokenTable
     scores: dict[int, Logprobs] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
-        return self.generation.ended
+        return self.output.ended
 
     def take(self, parts: Sequence[Part]) -> list[Event]:
         """What comes of the logits of its only span. Raises NoToken."""
@@ -48,7 +48,7 @@ class Answer:
         echo = self._echo() if len(sequence.tokens) == len(self.prepared.ids) else []
         tokens, logprobs = self._pick(rows, sequence.drafts)
         sequence.extend(tokens)
-        taken = self.generation.take(tokens, [one.logprob for one in logprobs])
+        taken = self.output.take(tokens, [one.logprob for one in logprobs])
         return echo + [self._completed(event, logprobs) for event in taken]
 
     def _pick(self, rows: Rows, drafts: Sequence[int]) -> tuple[list[int], list[Logprobs]]:
@@ -77,9 +77,9 @@ class Answer:
         prepared = self.prepared
         if not prepared.request.echo:
             return []
-        self.job.sequences[0].scores_prompt = False
+        self.group.sequences[0].scores_prompt = False
         known = [self.scores[at] for at in sorted(self.scores)]
-        delta = self.generation.echo(prepared.echo, prepared.ids, [one.logprob for one in known])
+        delta = self.output.echo(prepared.echo, prepared.ids, [one.logprob for one in known])
         return [self._completed(delta, [Logprobs(0.0), *known])]
 
     def _completed(self, event: Event, logprobs: Sequence[Logprobs]) -> Event:
@@ -88,7 +88,7 @@ class Answer:
             shown = zip(event.logprobs, logprobs, strict=False)
             return replace(event, logprobs=tuple(self._with_top(*pair) for pair in shown))
         if isinstance(event, Finished):
-            cached = min(self.job.cached or 0, event.usage.prompt_tokens)
+            cached = min(self.group.cached or 0, event.usage.prompt_tokens)
             return replace(event, usage=replace(event.usage, cached_tokens=cached))
         return event
 

@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 from ovapi.engine.base import EngineInfo, EngineSpec
-from ovapi.engine.cache import CacheSize, cache_size
-from ovapi.engine.device import bound_kernel_caches, check_device, properties
-from ovapi.engine.facts import ModelFacts
-from ovapi.engine.failure import LoadError
-from ovapi.engine.loading import make_intake
+from ovapi.engine.kv_cache_size import CacheSize, cache_size
+from ovapi.engine.genai.device import bound_kernel_caches, check_device, properties
+from ovapi.engine.model_files import ModelFiles
+from ovapi.engine.load_error import LoadError
+from ovapi.engine.genai.loader import make_input_processor
 from ovapi.engine.paged.blocks import BlockPool
 from ovapi.engine.paged.engine import PagedEngine
 from ovapi.engine.paged.graph import UnsupportedModel, read_paged
@@ -30,30 +30,33 @@ def load_paged(spec: EngineSpec) -> tuple[PagedEngine, EngineInfo]:
 
     bound_kernel_caches()
     started = time.monotonic()
-    facts = ModelFacts.read(spec.path, spec.context)
+    files = ModelFiles.read(spec.path, spec.context)
     check_device(spec.device)
     _check_spec(spec)
     core = openvino.Core()
     runner = Runner(core, read_paged(core, spec.path), spec.device, properties(spec))
-    blocks = _blocks(cache_size(spec, facts), runner)
+    blocks = _blocks(cache_size(spec, files), runner)
     runner.allocate(blocks)
-    intake = make_intake(genai.Tokenizer(spec.path), facts, blocks * BLOCK)
-    engine = PagedEngine(runner, PrefixCache(BlockPool(blocks)), intake, spec)
+    input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK)
+    engine = PagedEngine(runner, PrefixCache(BlockPool(blocks)), input_processor, spec)
     _log_loaded(spec, started, blocks, runner)
     return engine, EngineInfo(
-        context=facts.context,
+        context=files.context,
         cache_tokens=blocks * BLOCK,
         cache_bytes=blocks * runner.block_bytes,
-        vocabulary=intake.vocabulary,
+        vocabulary=input_processor.vocabulary,
         device=spec.device,
         pid=os.getpid(),
     )
 
 
 def _check_spec(spec: EngineSpec) -> None:
-    """Refuse what is not built. On a GPU blocks are of 16 tokens, in memory of its own."""
+    """Raise UnsupportedModel for what the engine does not do.
+
+    On a GPU, blocks hold 16 tokens and the cache is in remote tensors.
+    """
     if spec.device.upper() != "CPU":
-        raise UnsupportedModel(f"paged attention is driven on the CPU only, not on {spec.device}")
+        raise UnsupportedModel(f"the paged engine runs on the CPU only, not on {spec.device}")
     if spec.adapter is not None:
         raise UnsupportedModel("the paged engine takes no adapter")
 

@@ -1,4 +1,4 @@
-"""Job: a request as the scheduler sees it: one sequence, or several that go on together."""
+"""SequenceGroup: a request as the scheduler sees it, and Span: its share of a step."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ovapi.engine.paged.sequence import Sequence
 
 
 @dataclass(slots=True, eq=False)
-class Job:
-    """`width` is the number of sequences that it may come to. `key` is whose turn it takes.
+class SequenceGroup:
+    """One sequence, or several that decode together, at most `width`.
 
-    `id` is the request's. `number` counts arrivals. `preempted`: it had to make room, and is the
-    next to be let in. `cached` are the tokens of the prompt that the prefix cache had when it was
-    first let in.
+    `id` is the request's, `number` counts arrivals, `key` is the API key whose turn it takes.
+    `preempted`: it lost its blocks, and is the next to be admitted. `cached` are the tokens that
+    the prefix cache held at its first admission.
     """
 
     id: str
@@ -26,11 +26,11 @@ class Job:
 
     @property
     def prefills(self) -> bool:
-        """Its only sequence is not computed up to its last token yet."""
+        """Its only sequence lacks more than its last token."""
         return not self.sequences[0].decodes
 
     def rewind(self) -> None:
-        """Its blocks are gone: it has to be computed again. Job may begin anew instead."""
+        """Its blocks are gone: it has to be computed again."""
         for sequence in self.sequences:
             sequence.rewind()
 
@@ -39,7 +39,7 @@ class Job:
 class Span:
     """The next `count` tokens and drafts of a sequence; logits are wanted of its last `rows`."""
 
-    job: Job
+    group: SequenceGroup
     sequence: Sequence
     count: int
     rows: int
