@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     | ENGINE_EDGE
     | {"ovapi.engine.process", "ovapi.engine.text"},
     "ovapi.engine.genai": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
+    "ovapi.engine.paged": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
     "ovapi.serving": VOCABULARY | {"ovapi.config", "ovapi.engine", "ovapi.language"},
     "ovapi.http": VOCABULARY | {"ovapi.config", "ovapi.serving", "ovapi.validation"},
     "ovapi.api": VOCABULARY

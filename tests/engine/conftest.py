@@ -30,7 +30,7 @@ def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
     io_loop.run_sync(driver.close)
 
 
-@pytest.fixture(scope="module", params=["batching", "simple", *SPECULATION])
+@pytest.fixture(scope="module", params=["batching", "paged", "simple", *SPECULATION])
 def driver(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
     """An engine of each kind in turn."""
     yield from _started(io_loop, request.param)
@@ -39,6 +39,11 @@ def driver(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
 @pytest.fixture(scope="module")
 def batching(io_loop: IOLoop) -> Iterator[Driver]:
     yield from _started(io_loop, "batching")
+
+
+@pytest.fixture(scope="module")
+def paged(io_loop: IOLoop) -> Iterator[Driver]:
+    yield from _started(io_loop, "paged")
 
 
 @pytest.fixture(scope="module")

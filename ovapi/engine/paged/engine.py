@@ -16,10 +16,8 @@ import numpy as np
 from ovapi import logs
 from ovapi.core import Accepted, Failed, GenerateRequest, Started
 from ovapi.engine.base import EngineSpec, EngineStats
-from ovapi.engine.step import StepFailed, Tagged
-from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
-from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.batch import Batch
+from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.prefill_budget import PrefillBudget
 from ovapi.engine.paged.prefix_cache import PrefixCache, chain_root
@@ -27,6 +25,8 @@ from ovapi.engine.paged.runner import Runner
 from ovapi.engine.paged.sampler import NoToken, Sampler
 from ovapi.engine.paged.scheduler import Plan, Scheduler
 from ovapi.engine.paged.sequence import Sequence
+from ovapi.engine.step import StepFailed, Tagged
+from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
 from ovapi.errors import ApiError, EngineFailed
 
 log = logging.getLogger(__name__)
@@ -60,12 +60,13 @@ class PagedEngine:
         self._generations: dict[str, Generation] = {}
         self._unstarted: set[str] = set()
         self._events: list[Tagged] = []
+        self._left = False  # somebody has, which `stats` must tell
         self._failures = 0
 
     @property
     def busy(self) -> bool:
         """There is something for `step` to do."""
-        return bool(self._generations or self._events)
+        return bool(self._generations or self._events or self._left)
 
     @property
     def stats(self) -> EngineStats:
@@ -116,6 +117,7 @@ class PagedEngine:
         if generation is not None:
             self._unstarted.discard(request_id)
             self.scheduler.remove(generation.group)
+            self._left = True
 
     def step(self) -> list[Tagged]:
         """Take one step; the events since the last one.
@@ -125,6 +127,7 @@ class PagedEngine:
         """
         if self._generations:
             self._step()
+        self._left = False
         events, self._events = self._events, []
         return events
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovapi.core import Delta, Event, Finished, TokenLogprob
-from ovapi.engine.text.detokenizer import TokenTable
-from ovapi.engine.text.output_processor import OutputProcessor
-from ovapi.engine.text.input_processor import PreparedRequest
 from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.logprobs import Logprobs, row_logprobs
 from ovapi.engine.paged.sampler import Sampler
+from ovapi.engine.text.detokenizer import TokenTable
+from ovapi.engine.text.input_processor import PreparedRequest
+from ovapi.engine.text.output_processor import OutputProcessor
 
 Rows = NDArray[np.float32]
 Part = tuple[Span, Rows]

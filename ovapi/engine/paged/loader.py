@@ -8,11 +8,11 @@ import time
 from typing import Any
 
 from ovapi.engine.base import EngineInfo, EngineSpec
-from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.genai.device import bound_kernel_caches, check_device, properties
-from ovapi.engine.model_files import ModelFiles
-from ovapi.engine.load_error import LoadError
 from ovapi.engine.genai.loader import make_input_processor
+from ovapi.engine.kv_cache_size import CacheSize, cache_size
+from ovapi.engine.load_error import LoadError
+from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.paged.blocks import BlockPool
 from ovapi.engine.paged.engine import PagedEngine
 from ovapi.engine.paged.graph import UnsupportedModel, read_paged

@@ -12,7 +12,7 @@ from ovapi.core import SamplingParams
 
 
 class Penalties:
-    """Counts the tokens of an generation. Repetition counts the prompt's tokens too, the others not."""
+    """Of one answer. Repetition counts the prompt's tokens too, presence and frequency do not."""
 
     def __init__(self, params: SamplingParams, prompt: Iterable[int]) -> None:
         self._repetition = params.repetition_penalty

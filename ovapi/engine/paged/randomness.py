@@ -1,7 +1,6 @@
-"""Random numbers by counting: each is a function of a seed, a position and a draw.
+"""A counter-based random generator: each number is a function of seed, position and draw.
 
-No generator has to be stored, so an generation that is taken up again elsewhere goes on with the very
-numbers that it would have had.
+It has no state, so a request that is resumed by another process goes on with the same numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def uniform(seed: int, position: int, draw: int = 0) -> float:
-    """A number in [0, 1): the `draw`-th one for the token at `position` of an generation."""
+    """A number in [0, 1): the `draw`-th one for the token at `position` of an answer."""
     state = _mix(seed & _MASK)
     state = _mix(state ^ _mix(position + _GOLDEN))
     state = _mix(state + draw * _GOLDEN)

@@ -1,4 +1,4 @@
-"""Sampler: picks the tokens of one generation from its rows of logits."""
+"""Sampler: picks the tokens of one answer from its rows of logits."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ class Scheduler:
         return sequence.digests((len(sequence.tokens) - 1) // BLOCK)
 
     def _enter(self, group: SequenceGroup) -> bool:
-        """Give the group blocks for all its tokens, cached and free ones; false if there are too few.
+        """Give the group blocks for all its tokens; false if too few are available.
 
         A block for each running group is kept back, lest somebody is preempted at once.
         """

@@ -1,4 +1,4 @@
-"""Sequence: the tokens of one generation, and the blocks of the KV cache that hold them."""
+"""Sequence: the tokens of one answer, and the blocks of the KV cache that hold them."""
 
 from __future__ import annotations
 

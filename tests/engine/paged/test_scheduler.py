@@ -1,4 +1,4 @@
-"""The scheduler without a model: nobody starves, nothing is lost, no block is leaked or mixed up."""
+"""The scheduler without a model: nobody starves, and no block is leaked or mixed up."""
 
 from __future__ import annotations
 
