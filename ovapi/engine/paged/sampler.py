@@ -59,7 +59,7 @@ class Sampler:
         self._ends = np.array(sorted(ends), np.int64)
         self._biased = np.array(list(bias or ()), np.int64)
         self._bias = np.array(list((bias or {}).values()), np.float32)
-        self._constraint = constraint
+        self.constraint = constraint
 
     def pick(self, logits: Floats) -> int:
         """The next token, which `accept` makes final. Raises NoToken. `logits` stay as they are."""
@@ -75,12 +75,12 @@ class Sampler:
         self.position += 1
         if self._penalties is not None:
             self._penalties.accept(token)
-        if self._constraint is not None:
-            self._constraint.accept(token)
+        if self.constraint is not None:
+            self.constraint.accept(token)
 
     def _adapted(self, logits: Floats) -> Floats:
         """The row after bias, penalties, mask and forbidden ends; a copy if anything changes."""
-        allowed = self._constraint.allowed() if self._constraint is not None else None
+        allowed = self.constraint.allowed() if self.constraint is not None else None
         early = self.position < self._min_tokens and len(self._ends) > 0
         if not (len(self._biased) or self._penalties or early or allowed is not None):
             return logits

@@ -1,8 +1,8 @@
 """Scheduler: what is computed in the next step, and in which blocks.
 
 Decodes come first. Prompts are prefilled beside them in chunks, as far as `PrefillBudget` and
-`max_batched_tokens` allow, and API keys share that evenly. Of a key's prompts the oldest gets half
-and then the shortest come first: none starves, and short ones do not wait for long ones.
+`max_batched_tokens` allow, and API keys share that evenly. Of a key's prompts shorter ones overtake
+the oldest, which gets half: none starves, and short ones do not wait for long ones.
 
 A group is admitted when there are blocks for all its tokens. If blocks run out later, the youngest
 group is preempted: it frees its blocks, and is recomputed when there is room.
@@ -251,18 +251,25 @@ class Scheduler:
 
 
 def _chunks(queue: list[SequenceGroup], tokens: int) -> list[Span]:
-    """Divide `tokens` among prompts: half for the oldest, then the shortest first."""
+    """Divide `tokens` among prompts: half for the oldest, half for shorter ones, if there are any.
+
+    What they leave goes to the others in their order.
+    """
+    if not queue or tokens <= 0:
+        return []
     oldest, *others = queue
-    reserved = min(_left(oldest), tokens // 2) if others else 0
-    room = tokens - reserved
+    shorter = sorted((one for one in others if _left(one) < _left(oldest)), key=_left)
+    room = tokens - min(_left(oldest), tokens // 2 if shorter else tokens)
     spans = []
-    for group in sorted(others, key=_left):
+    for group in shorter:
         if room > 0:
             spans.append(_chunk(group, room))
             room -= spans[-1].count
-    if room + reserved > 0:
-        spans.append(_chunk(oldest, room + reserved))
-    return spans
+    tokens -= sum(span.count for span in spans)
+    spans.append(_chunk(oldest, tokens))
+    served = {span.group for span in spans}
+    rest = [one for one in others if one not in served]
+    return spans + _chunks(rest, tokens - spans[-1].count)
 
 
 def _left(group: SequenceGroup) -> int:
