@@ -24,7 +24,7 @@ from ovapi.engine.load_error import LoadError, describe
 from ovapi.errors import ModelLoading
 from tests.support.driver import DEMO, Driver
 
-KINDS = pytest.mark.parametrize("kind", ["batching", "simple"])
+KINDS = pytest.mark.parametrize("kind", ["batching", "paged", "simple"])
 
 
 async def failed(kind: str, path: Path = DEMO, **spec: Any) -> str:

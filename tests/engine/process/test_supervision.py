@@ -10,19 +10,23 @@ import sys
 import time
 
 import psutil
+import pytest
 
 from ovapi.core import Accepted, Started
 from tests.support.driver import Driver
-from tests.support.prompts import LONG, SURE
+from tests.support.prompts import LONG, SURE, UNSURE
 from tests.support.server_process import ROOT
+
+KINDS = pytest.mark.parametrize("kind", ["batching", "paged"])
 
 
 def process_of(driver: Driver) -> psutil.Process:
     return psutil.Process(driver.pid)
 
 
-async def test_a_stream_goes_on_where_a_killed_engine_left_it() -> None:
-    driver = await Driver.started("batching")
+@KINDS
+async def test_a_stream_goes_on_where_a_killed_engine_left_it(kind: str) -> None:
+    driver = await Driver.started(kind)
     try:
         whole = await driver.ask(LONG)
         broken = await driver.submit(LONG).first_text()
@@ -51,8 +55,9 @@ async def test_requests_that_come_during_the_restart_wait_for_it() -> None:
         await driver.close()
 
 
-async def test_kills_at_random_moments_change_no_greedy_answer() -> None:
-    driver = await Driver.started("batching")
+@KINDS
+async def test_kills_at_random_moments_change_no_greedy_answer(kind: str) -> None:
+    driver = await Driver.started(kind)
     dice = random.Random(1)
     try:
         alone = [await driver.ask(prompt) for prompt in SURE]
@@ -70,9 +75,32 @@ async def test_kills_at_random_moments_change_no_greedy_answer() -> None:
         await driver.close()
 
 
-async def test_stop_strings_and_limits_hold_across_a_crash() -> None:
+async def test_kills_change_no_sampled_answer_that_has_a_seed() -> None:
+    """Single precision, since prompts and single tokens are rounded differently in half of it."""
+    sampling = {"temperature": 1.2, "top_p": 0.9, "max_tokens": 80, "ignore_eos": True}
+    precision = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    driver = await Driver.started("paged", properties=precision)
+    dice = random.Random(2)
+    try:
+        alone = [await driver.ask(UNSURE, seed=seed, **sampling) for seed in range(8)]
+        assert len({tuple(answer.ids) for answer in alone}) == 8
+        for _ in range(4):
+            answers = [driver.submit(UNSURE, seed=seed, **sampling) for seed in range(8)]
+            tokens = dice.randrange(40)
+            await answers[0].until(lambda: len(answers[0].ids) >= tokens)  # noqa: B023
+            process_of(driver).send_signal(signal.SIGKILL)
+            await driver.wait_for(lambda: driver.engine.state.status == "restarting")
+            for answer, undisturbed in zip(await driver.all(answers), alone, strict=True):
+                assert (answer.text, answer.ids) == (undisturbed.text, undisturbed.ids)
+            await driver.idle()
+    finally:
+        await driver.close()
+
+
+@KINDS
+async def test_stop_strings_and_limits_hold_across_a_crash(kind: str) -> None:
     parameters = {"stop": ("95",), "max_tokens": 400, "min_tokens": 3}
-    driver = await Driver.started("batching")
+    driver = await Driver.started(kind)
     try:
         whole = await driver.ask(LONG, **parameters)
         broken = await driver.submit(LONG, **parameters).first_text()
@@ -84,8 +112,9 @@ async def test_stop_strings_and_limits_hold_across_a_crash() -> None:
         await driver.close()
 
 
-async def test_an_engine_that_stalls_is_replaced() -> None:
-    driver = await Driver.started("batching", stall_seconds=1.0)
+@KINDS
+async def test_an_engine_that_stalls_is_replaced(kind: str) -> None:
+    driver = await Driver.started(kind, stall_seconds=1.0)
     try:
         whole = await driver.ask(LONG)
         stalled = await driver.submit(LONG).first_text()
