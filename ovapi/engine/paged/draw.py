@@ -28,6 +28,10 @@ class Filters:
     top_p: float = 1.0
     min_p: float = 0.0
 
+    @property
+    def keep_all(self) -> bool:
+        return not self.top_k and self.top_p >= 1 and self.min_p <= 0
+
 
 def draw(logits: Floats, filters: Filters, uniform: Callable[[int], float]) -> int:
     """A token. The largest logit must be finite; `uniform` gives the n-th number in [0, 1)."""
@@ -40,6 +44,8 @@ def draw(logits: Floats, filters: Filters, uniform: Callable[[int], float]) -> i
     attempt = 0
     while True:
         index = _pick(weights, uniform(attempt))
+        if filters.keep_all:
+            return index
         likelier = _likelier(weights, index)
         if _is_kept(weights, index, likelier, room, mass, filters.min_p):
             return int(index if tokens is None else tokens[index])

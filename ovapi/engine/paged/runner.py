@@ -70,7 +70,9 @@ class Runner:
         for name in self._inputs:
             array = getattr(batch, name)
             self._request.set_tensor(self._ports[name], Tensor(array, shared_memory=True))
-        self._request.infer()
+        # infer() computes in this thread, which the pinned ones wait for when the machine is busy
+        self._request.start_async()
+        self._request.wait()
         logits = self._request.get_output_tensor(0).data
         return logits.reshape(-1, logits.shape[-1])  # type: ignore[no-any-return]
 

@@ -109,7 +109,8 @@ class Scheduler:
         spans: list[Span] = []
         copies: list[tuple[int, int]] = []
         for sequence in group.sequences:
-            self._cut_drafts(sequence, plan)
+            if sequence.drafts:
+                self._cut_drafts(sequence, plan)
             if not self._make_room(group, sequence, copies):
                 return
             tokens = 1 + len(sequence.drafts)
@@ -129,18 +130,27 @@ class Scheduler:
         self, group: SequenceGroup, sequence: Sequence, copies: list[tuple[int, int]]
     ) -> bool:
         """Give the sequence blocks to write to, copied on write; false if it was preempted."""
-        index = sequence.computed // BLOCK
-        if index < len(sequence.blocks) and self._cache.is_shared(sequence.blocks[index]):
-            if not self._free_block(group):
-                return False
-            own = self._cache.take()
-            copies.append((sequence.blocks[index], own))
-            self._cache.release([sequence.blocks[index]])
-            sequence.blocks[index] = own
+        if not self._own_last_block(group, sequence, copies):
+            return False
         while len(sequence.blocks) < blocks_for(len(sequence.tokens) + len(sequence.drafts)):
             if not self._free_block(group):
                 return False
             sequence.blocks.append(self._cache.take())
+        return True
+
+    def _own_last_block(
+        self, group: SequenceGroup, sequence: Sequence, copies: list[tuple[int, int]]
+    ) -> bool:
+        """Copy the block of the next token if others read it; false if it was preempted."""
+        index = sequence.computed // BLOCK
+        if index == len(sequence.blocks) or not self._cache.is_shared(sequence.blocks[index]):
+            return True
+        if not self._free_block(group):
+            return False
+        own = self._cache.take()
+        copies.append((sequence.blocks[index], own))
+        self._cache.release([sequence.blocks[index]])
+        sequence.blocks[index] = own
         return True
 
     def _free_block(self, group: SequenceGroup) -> bool:
