@@ -19,18 +19,20 @@ def io_loop() -> Iterator[IOLoop]:
     loop.close(all_fds=True)
 
 
+KINDS = ("batching", "paged", "simple", "batching-lookup", "batching-draft", "paged-lookup")
 SPECULATION = {"lookup": SpeculationConfig(), "draft": SpeculationConfig(draft=DEMO)}
 
 
 def _started(io_loop: IOLoop, kind: str) -> Iterator[Driver]:
-    speculation = SPECULATION.get(kind)
-    engine = "batching" if speculation else kind
+    """`kind` is an engine's, or that of its speculation after a dash."""
+    engine, _, drafts = kind.partition("-")
+    speculation = SPECULATION.get(drafts)
     driver = io_loop.run_sync(lambda: Driver.started(engine, speculation=speculation))
     yield driver
     io_loop.run_sync(driver.close)
 
 
-@pytest.fixture(scope="module", params=["batching", "paged", "simple", *SPECULATION])
+@pytest.fixture(scope="module", params=KINDS)
 def driver(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
     """An engine of each kind in turn."""
     yield from _started(io_loop, request.param)

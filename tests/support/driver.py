@@ -119,7 +119,7 @@ class Driver:
         self._numbers = itertools.count()
         settings = EngineSpec("demo", path, log_level="ERROR", **spec)
         self.guesses = settings.speculation is not None
-        self.looks_up = settings.speculation is not None and settings.speculation.draft is None
+        self.looks_up = self.guesses and settings.speculation.draft is None and kind == "batching"
         self.engine = make_engine(kind, settings, self._executor, self._loop.call_soon_threadsafe)
         self.engine.on_state = lambda state: self.states.append(state.status)
 

@@ -14,6 +14,7 @@ a `Generation` makes events of it.
     scheduler       what is computed in the next step
     prefill_budget  how many prompt tokens fit beside those that decode
     sampler         from a row of logits to a token: penalties, draw, randomness
+    lookup          draft tokens from the text itself
     logprobs        log-probabilities of a row of logits
     generation      a request from its logits to its events
     engine          what the worker drives

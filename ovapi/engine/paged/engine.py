@@ -19,6 +19,7 @@ from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.paged.batch import Batch
 from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.group import SequenceGroup, Span
+from ovapi.engine.paged.lookup import PromptLookup
 from ovapi.engine.paged.prefill_budget import PrefillBudget
 from ovapi.engine.paged.prefix_cache import PrefixCache, chain_root
 from ovapi.engine.paged.runner import Runner
@@ -55,6 +56,7 @@ class PagedEngine:
             cache, PrefillBudget(spec.max_slowdown), spec.max_running, spec.batched_tokens
         )
         self._runner = runner
+        self._speculation = spec.speculation
         self._root = chain_root()
         self._numbers = itertools.count()
         self._generations: dict[str, Generation] = {}
@@ -96,9 +98,13 @@ class PagedEngine:
         sequence = Sequence(tokens, self._root, scores_prompt=prepared.echoes_logprobs)
         group = SequenceGroup(request.id, next(self._numbers), [sequence], width=prepared.width)
         output = self.input_processor.output_processor(prepared)
-        return Generation(
-            prepared, group, output, self._sampler(prepared), self.input_processor.table
-        )
+        table = self.input_processor.table
+        return Generation(prepared, group, output, self._sampler(prepared), table, self._lookup())
+
+    def _lookup(self) -> PromptLookup | None:
+        if self._speculation is None:
+            return None
+        return PromptLookup(self._speculation.ngram, self._speculation.tokens)
 
     def _sampler(self, prepared: PreparedRequest) -> Sampler:
         """A sampler in the state after the tokens that the request has already."""
@@ -132,6 +138,9 @@ class PagedEngine:
         return events
 
     def _step(self) -> None:
+        if self._speculation is not None:
+            for generation in self._generations.values():
+                generation.draft()
         plan = self.scheduler.plan()
         began = time.monotonic()
         try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ovapi.core import Delta, Event, Finished, TokenLogprob
 from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.logprobs import Logprobs, row_logprobs
+from ovapi.engine.paged.lookup import PromptLookup
 from ovapi.engine.paged.sampler import Sampler
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.input_processor import PreparedRequest
@@ -23,18 +24,31 @@ Part = tuple[Span, Rows]
 
 @dataclass(slots=True, eq=False)
 class Generation:
-    """`scores` are those of the prompt's tokens, by position, while they are wanted."""
+    """`scores` are those of the prompt's tokens, by position, while they are wanted.
+
+    With a `lookup`, drafts are made before each step; without, tokens come one at a time. A draft
+    token is accepted if it is the very one that is picked in its place, so drafts change nothing.
+    """
 
     prepared: PreparedRequest
     group: SequenceGroup
     output: OutputProcessor
     sampler: Sampler
     table: TokenTable
+    lookup: PromptLookup | None = None
     scores: dict[int, Logprobs] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
         return self.output.ended
+
+    def draft(self) -> None:
+        """Propose the tokens after the next one, if it decodes."""
+        sequence = self.group.sequences[0]
+        if self.lookup is not None and sequence.decodes:
+            generated = len(sequence.tokens) - len(self.prepared.ids)
+            room = self.prepared.limit - generated - 1
+            sequence.drafts = self.lookup.propose(sequence.tokens, max(0, room))
 
     def take(self, parts: Sequence[Part]) -> list[Event]:
         """What comes of the logits of its only span. Raises NoToken."""
@@ -47,6 +61,8 @@ class Generation:
             return []  # there is more of the prompt
         echo = self._echo() if len(sequence.tokens) == len(self.prepared.ids) else []
         tokens, logprobs = self._pick(rows, sequence.drafts)
+        if self.lookup is not None and sequence.drafts:
+            self.lookup.learn(len(tokens) - 1)
         sequence.extend(tokens)
         taken = self.output.take(tokens, [one.logprob for one in logprobs])
         return echo + [self._completed(event, logprobs) for event in taken]

@@ -59,6 +59,8 @@ def _check_spec(spec: EngineSpec) -> None:
         raise UnsupportedModel(f"the paged engine runs on the CPU only, not on {spec.device}")
     if spec.adapter is not None:
         raise UnsupportedModel("the paged engine takes no adapter")
+    if spec.speculation is not None and spec.speculation.draft is not None:
+        raise UnsupportedModel("the paged engine takes no draft model")
 
 
 def _blocks(size: CacheSize, runner: Runner) -> int:

@@ -36,10 +36,12 @@ def test_the_prefix_cache_tells_what_it_held(engine: PagedEngine) -> None:
 def test_equal_prompts_share_their_blocks(engine: PagedEngine) -> None:
     prompt = TokenPrompt(tuple(range(4, 204)))
     stepper = Stepper(engine)
-    results = [stepper.submit(request(prompt, max_tokens=20, ignore_eos=True)) for _ in range(8)]
+    results = [stepper.submit(request(prompt, max_tokens=99, ignore_eos=True)) for _ in range(8)]
     while not all(result.deltas for result in results):
         stepper.step()
-    assert engine.cache.used == 6 + 8  # six whole blocks for all, and the rest of each
+    sequences = [group.sequences[0] for group in engine.scheduler.running]
+    assert len({tuple(sequence.blocks[:6]) for sequence in sequences}) == 1
+    assert engine.cache.used == 6 + sum(len(sequence.blocks) - 6 for sequence in sequences)
     stepper.finish()
     assert engine.cache.used == 0
     assert len({tuple(result.ids) for result in results}) == 1
