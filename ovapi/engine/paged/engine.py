@@ -17,6 +17,7 @@ from ovapi import logs
 from ovapi.core import Accepted, Failed, GenerateRequest, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.paged.batch import Batch
+from ovapi.engine.paged.beam_generation import BeamGeneration, BeamSequences
 from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.lookup import PromptLookup
@@ -96,10 +97,29 @@ class PagedEngine:
         request = prepared.request
         tokens = [*prepared.ids, *prepared.given]
         sequence = Sequence(tokens, self._root, scores_prompt=prepared.echoes_logprobs)
-        group = SequenceGroup(request.id, next(self._numbers), [sequence], width=prepared.width)
         output = self.input_processor.output_processor(prepared)
-        table = self.input_processor.table
-        return Generation(prepared, group, output, self._sampler(prepared), table, self._lookup())
+        sampler, table = self._sampler(prepared), self.input_processor.table
+        number = next(self._numbers)
+        if request.sampling.beams is None:
+            group = SequenceGroup(request.id, number, [sequence])
+            return Generation(prepared, group, output, sampler, table, self._lookup())
+        beams = BeamSequences(
+            request.id,
+            number,
+            [sequence],
+            width=prepared.width,
+            prompt_tokens=len(tokens),
+        )
+        return BeamGeneration(
+            prepared,
+            beams,
+            output,
+            sampler,
+            table,
+            input_processor=self.input_processor,
+            cache=self.cache,
+            ends=self._ends(prepared),
+        )
 
     def _lookup(self) -> PromptLookup | None:
         if self._speculation is None:
@@ -110,13 +130,17 @@ class PagedEngine:
         """A sampler in the state after the tokens that the request has already."""
         params = prepared.request.sampling
         seed = secrets.randbits(64) if params.seed is None else params.seed
-        ends = set(params.stop_token_ids)
-        if not params.ignore_eos:
-            ends |= self.input_processor.eos_ids
-        sampler = Sampler(params, seed, prepared.ids, ends, dict(params.logit_bias))
+        bias = dict(params.logit_bias)
+        sampler = Sampler(params, seed, prepared.ids, self._ends(prepared), bias)
         for token in prepared.given:
             sampler.accept(token)
         return sampler
+
+    def _ends(self, prepared: PreparedRequest) -> set[int]:
+        """The tokens that end the request."""
+        params = prepared.request.sampling
+        own = set(params.stop_token_ids)
+        return own if params.ignore_eos else own | self.input_processor.eos_ids
 
     def cancel(self, request_id: str) -> None:
         generation = self._generations.pop(request_id, None)

@@ -60,6 +60,7 @@ class Generation:
         if sequence.left:
             return []  # there is more of the prompt
         echo = self._echo() if len(sequence.tokens) == len(self.prepared.ids) else []
+        sequence.scores_prompt = False
         tokens, logprobs = self._pick(rows, sequence.drafts)
         if self.lookup is not None and sequence.drafts:
             self.lookup.learn(len(tokens) - 1)
@@ -93,7 +94,6 @@ class Generation:
         prepared = self.prepared
         if not prepared.request.echo:
             return []
-        self.group.sequences[0].scores_prompt = False
         known = [self.scores[at] for at in sorted(self.scores)]
         delta = self.output.echo(prepared.echo, prepared.ids, [one.logprob for one in known])
         return [self._completed(delta, [Logprobs(0.0), *known])]

@@ -63,7 +63,7 @@ class Sampler:
 
     def pick(self, logits: Floats) -> int:
         """The next token, which `accept` makes final. Raises NoToken. `logits` stay as they are."""
-        logits = self._adapted(logits)
+        logits = self.adapted(logits)
         best = int(logits.argmax())  # of NaN, if there is one
         if not np.isfinite(logits[best]):
             raise NoToken(_reason(logits[best]))
@@ -78,7 +78,7 @@ class Sampler:
         if self.constraint is not None:
             self.constraint.accept(token)
 
-    def _adapted(self, logits: Floats) -> Floats:
+    def adapted(self, logits: Floats) -> Floats:
         """The row after bias, penalties, mask and forbidden ends; a copy if anything changes."""
         allowed = self.constraint.allowed() if self.constraint is not None else None
         early = self.position < self._min_tokens and len(self._ends) > 0
