@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-STARTERS = {"ServerProcess", "Driver", "load_batching"}
+STARTERS = {"ServerProcess", "Driver", "load_batching", "read_paged", "Stepper", "Contest"}
 STARTS = re.compile(r"-m ovapi(\.engine\.process\.worker| tune| --config)")
 """In the command of a process that has an engine or will have one."""
 

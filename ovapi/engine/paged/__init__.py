@@ -17,5 +17,6 @@ a `Generation` makes events of it.
     lookup          draft tokens from the text itself
     logprobs        log-probabilities of a row of logits
     generation      a request from its logits to its events
-    engine          what the worker drives
+    beams           the beams of a search, over shared blocks
+    pipeline        all of it behind the commands of a child
 """

@@ -14,8 +14,8 @@ from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.paged.blocks import BlockPool
-from ovapi.engine.paged.engine import PagedEngine
 from ovapi.engine.paged.graph import UnsupportedModel, read_paged
+from ovapi.engine.paged.pipeline import PagedPipeline
 from ovapi.engine.paged.prefix_cache import PrefixCache
 from ovapi.engine.paged.runner import Runner
 from ovapi.engine.paged.sequence import BLOCK
@@ -23,8 +23,12 @@ from ovapi.engine.paged.sequence import BLOCK
 log = logging.getLogger(__name__)
 
 
-def load_paged(spec: EngineSpec) -> tuple[PagedEngine, EngineInfo]:
-    """Raises UnsupportedModel where the batching engine may serve the model, and LoadError."""
+def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
+    """A pipeline that has given logits.
+
+    Raises UnsupportedModel where the batching one may serve the model, LoadError, or whatever
+    OpenVINO raises.
+    """
     import openvino
     import openvino_genai as genai
 
@@ -38,15 +42,18 @@ def load_paged(spec: EngineSpec) -> tuple[PagedEngine, EngineInfo]:
     blocks = _blocks(cache_size(spec, files), runner)
     runner.allocate(blocks)
     input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK)
-    engine = PagedEngine(runner, PrefixCache(BlockPool(blocks)), input_processor, spec)
+    pipeline = PagedPipeline(runner, PrefixCache(BlockPool(blocks)), input_processor, spec)
+    if not pipeline.probe():
+        raise LoadError("the model loads but generates no token")
     _log_loaded(spec, started, blocks, runner)
-    return engine, EngineInfo(
+    return pipeline, EngineInfo(
         context=files.context,
         cache_tokens=blocks * BLOCK,
         cache_bytes=blocks * runner.block_bytes,
         vocabulary=input_processor.vocabulary,
         device=spec.device,
         pid=os.getpid(),
+        token_bytes=input_processor.table.longest,
     )
 
 

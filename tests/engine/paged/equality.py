@@ -10,8 +10,8 @@ import random
 
 from ovapi.core import Failed, GenerateRequest, TextPrompt
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.loader import load_batcher
-from ovapi.engine.paged.engine import PagedEngine
+from ovapi.engine.genai.loader import load_batching
+from ovapi.engine.paged.pipeline import PagedPipeline
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Result, Stepper, request, run
 from tests.support.driver import DEMO, TOKEN_BYTES
@@ -24,20 +24,20 @@ class Contest:
     def __init__(self, each: int) -> None:
         cases = draw_cases(each, seed=1)
         self.prompts = [TextPrompt(case.prompt) for case in cases if len(case.prompt) < 1000]
-        batcher, _ = load_batcher(EngineSpec("demo", DEMO))
-        self.expected = [run(batcher, [one])[0] for one in self.requests()]  # type: ignore[arg-type]
+        genai, _ = load_batching(EngineSpec("demo", DEMO))
+        self.expected = [run(genai, [one])[0] for one in self.requests()]
 
     def requests(self) -> list[GenerateRequest]:
         return [request(prompt, max_tokens=200) for prompt in self.prompts]
 
-    def alone(self, engine: PagedEngine) -> list[int]:
+    def alone(self, engine: PagedPipeline) -> list[int]:
         """The numbers of the prompts that are answered differently, each asked alone."""
         return self._differing([run(engine, [one])[0] for one in self.requests()])
 
-    def together(self, engine: PagedEngine) -> list[int]:
+    def together(self, engine: PagedPipeline) -> list[int]:
         return self._differing(run(engine, self.requests()))
 
-    def crowded(self, engine: PagedEngine) -> list[int]:
+    def crowded(self, engine: PagedPipeline) -> list[int]:
         """With random arrivals, of which a tenth is cancelled while it runs."""
         dice = random.Random(5)
         stepper = Stepper(engine)
@@ -59,7 +59,7 @@ class Contest:
         return [number for number, (one, other) in pairs if one.ids != other.ids]
 
 
-def small() -> PagedEngine:
+def small() -> PagedPipeline:
     """With a cache of about a tenth of what a crowd needs."""
     return load(cache_bytes=12 * 32 * TOKEN_BYTES)
 

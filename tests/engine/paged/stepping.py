@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ovapi.core import Delta, Event, Failed, Finished, GenerateRequest, Prompt, SamplingParams
-from ovapi.engine.paged.engine import PagedEngine
+from ovapi.engine.generation.pipeline import GenerationPipeline
 from ovapi.errors import ApiError
 from tests.support.driver import chat
 
@@ -53,13 +53,13 @@ class Result:
 class Stepper:
     """Drives an engine as the worker does."""
 
-    def __init__(self, engine: PagedEngine) -> None:
+    def __init__(self, engine: GenerationPipeline) -> None:
         self.engine = engine
         self.results: dict[str, Result] = {}
 
     def submit(self, one: GenerateRequest, given: tuple[int, ...] = ()) -> Result:
         self.results[one.id] = result = Result()
-        self.engine.submit(one, given)
+        self.engine.submit(self.engine.input_processor.prepare(one, given))
         return result
 
     def step(self) -> None:
@@ -71,7 +71,7 @@ class Stepper:
             self.step()
 
 
-def run(engine: PagedEngine, requests: Iterable[GenerateRequest]) -> list[Result]:
+def run(engine: GenerationPipeline, requests: Iterable[GenerateRequest]) -> list[Result]:
     """Submit all, and step until the engine has nothing to do."""
     stepper = Stepper(engine)
     results = [stepper.submit(one) for one in requests]

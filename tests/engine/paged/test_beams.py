@@ -8,11 +8,11 @@ import pytest
 
 from ovapi.core import BeamSearch, Delta, Finished
 from ovapi.engine.base import EngineSpec
-from ovapi.engine.genai.loader import load_batcher
-from ovapi.engine.paged.engine import PagedEngine
+from ovapi.engine.genai.loader import load_batching
+from ovapi.engine.paged.pipeline import PagedPipeline
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Result, Stepper, request, run
-from tests.engine.paged.test_engine import F32
+from tests.engine.paged.test_pipeline import F32
 from tests.support.driver import DEMO, TOKEN_BYTES
 from tests.support.prompts import GREETING, LONG, UNSURE
 
@@ -20,13 +20,13 @@ JOKE = "Tell me a joke."
 
 
 @pytest.fixture(scope="module")
-def exact() -> PagedEngine:
+def exact() -> PagedPipeline:
     return load(properties=F32)
 
 
 @pytest.fixture(scope="module")
 def batcher() -> Any:
-    return load_batcher(EngineSpec("demo", DEMO, properties=F32))[0]
+    return load_batching(EngineSpec("demo", DEMO, properties=F32))[0]
 
 
 def texts(result: Result) -> list[str]:
@@ -51,7 +51,7 @@ def texts(result: Result) -> list[str]:
     ids=str,
 )
 def test_results_are_those_of_genai(
-    exact: PagedEngine, batcher: Any, prompt: str, beams: BeamSearch
+    exact: PagedPipeline, batcher: Any, prompt: str, beams: BeamSearch
 ) -> None:
     (expected,) = run(batcher, [request(prompt, beams=beams, max_tokens=24)])
     (result,) = run(exact, [request(prompt, beams=beams, max_tokens=24)])
@@ -59,13 +59,13 @@ def test_results_are_those_of_genai(
     assert exact.cache.used == 0
 
 
-def test_diverse_groups_differ(exact: PagedEngine) -> None:
+def test_diverse_groups_differ(exact: PagedPipeline) -> None:
     beams = BeamSearch(4, 4, groups=2, diversity_penalty=5.0, no_repeat_ngram_size=2)
     (result,) = run(exact, [request(JOKE, beams=beams, max_tokens=20)])
     assert len(set(texts(result))) == 4
 
 
-def test_the_prompt_is_shared_and_the_rest_copied_when_written(exact: PagedEngine) -> None:
+def test_the_prompt_is_shared_and_the_rest_copied_when_written(exact: PagedPipeline) -> None:
     stepper = Stepper(exact)
     one = request(UNSURE, beams=BeamSearch(4, 1), max_tokens=60, ignore_eos=True)
     stepper.submit(one)
@@ -81,7 +81,7 @@ def test_the_prompt_is_shared_and_the_rest_copied_when_written(exact: PagedEngin
     stepper.finish()
 
 
-def test_beams_beside_others_and_preempted(exact: PagedEngine) -> None:
+def test_beams_beside_others_and_preempted(exact: PagedPipeline) -> None:
     """In a cache that is too small for all, the beams begin anew and come to the same."""
     small = load(properties=F32, cache_bytes=20 * 32 * 2 * TOKEN_BYTES)
     requests = [
@@ -95,7 +95,7 @@ def test_beams_beside_others_and_preempted(exact: PagedEngine) -> None:
     assert small.cache.used == 0
 
 
-def test_every_result_has_its_end_and_echo(exact: PagedEngine) -> None:
+def test_every_result_has_its_end_and_echo(exact: PagedPipeline) -> None:
     one = request(GREETING, echo=True, beams=BeamSearch(3, 2), logprobs=True)
     (result,) = run(exact, [one])
     ends = [event for event in result.events if isinstance(event, Finished)]

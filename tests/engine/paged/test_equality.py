@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ovapi.engine.paged.engine import PagedEngine
+from ovapi.engine.paged.pipeline import PagedPipeline
 from tests.engine.paged.equality import Contest, small
 
 
@@ -13,13 +13,13 @@ def contest() -> Contest:
     return Contest(each=2)
 
 
-def test_alone_and_together(contest: Contest, engine: PagedEngine) -> None:
+def test_alone_and_together(contest: Contest, engine: PagedPipeline) -> None:
     assert len(contest.prompts) > 30
     assert contest.alone(engine) == []
     assert contest.together(engine) == []
 
 
-def test_without_a_prefix_cache(contest: Contest, engine: PagedEngine) -> None:
+def test_without_a_prefix_cache(contest: Contest, engine: PagedPipeline) -> None:
     engine.cache.forget()
     engine.cache.enabled = False
     assert contest.together(engine) == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ovapi.config.engine_options import SpeculationConfig
-from ovapi.engine.paged.engine import PagedEngine
 from ovapi.engine.paged.lookup import PromptLookup
+from ovapi.engine.paged.pipeline import PagedPipeline
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run
-from tests.engine.paged.test_engine import F32, SAMPLED
+from tests.engine.paged.test_pipeline import F32, SAMPLED
 from tests.support.driver import chat
 from tests.support.prompts import LONG, SURE, UNSURE
 
@@ -47,17 +47,17 @@ def test_drafts_shrink_where_they_are_wrong_and_grow_where_they_are_right() -> N
 
 
 @pytest.fixture(scope="module")
-def plain() -> PagedEngine:
+def plain() -> PagedPipeline:
     return load(properties=F32)
 
 
 @pytest.fixture(scope="module")
-def speculative() -> PagedEngine:
+def speculative() -> PagedPipeline:
     return load(properties=F32, speculation=SpeculationConfig())
 
 
 def test_greedy_answers_are_the_same_in_fewer_steps(
-    plain: PagedEngine, speculative: PagedEngine
+    plain: PagedPipeline, speculative: PagedPipeline
 ) -> None:
     prompts = [*SURE, LONG, "Tell me a story about a dragon."]
     expected = run(plain, [request(prompt) for prompt in prompts])
@@ -75,7 +75,7 @@ def test_greedy_answers_are_the_same_in_fewer_steps(
     assert max(len(delta.token_ids) for delta in result.deltas) > 1
 
 
-def test_sampled_answers_are_the_same_too(plain: PagedEngine, speculative: PagedEngine) -> None:
+def test_sampled_answers_are_the_same_too(plain: PagedPipeline, speculative: PagedPipeline) -> None:
     """With penalties and log-probabilities, which go by the tokens before each one."""
     requests = [
         request(prompt, seed=seed, logprobs=True, top_logprobs=2, **SAMPLED)
@@ -92,7 +92,7 @@ def test_sampled_answers_are_the_same_too(plain: PagedEngine, speculative: Paged
         assert [entry.logprob for entry in shown] == pytest.approx(values, abs=1e-3)
 
 
-def test_drafts_never_go_beyond_max_tokens(speculative: PagedEngine) -> None:
+def test_drafts_never_go_beyond_max_tokens(speculative: PagedPipeline) -> None:
     for tokens in range(20, 27):
         (result,) = run(speculative, [request(LONG, max_tokens=tokens)])
         assert len(result.ids) == tokens

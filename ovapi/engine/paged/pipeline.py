@@ -1,7 +1,4 @@
-"""PagedEngine: the worker's requests, a batch of them in each forward pass.
-
-It runs in the engine process, in one thread, and knows nothing of pipes.
-"""
+"""PagedPipeline: many requests in each forward pass of a paged model, in one thread."""
 
 from __future__ import annotations
 
@@ -14,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ovapi import logs
-from ovapi.core import Accepted, Failed, GenerateRequest, Started
+from ovapi.core import Accepted, Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
+from ovapi.engine.generation.pipeline import RequestEvent, StepFailed
 from ovapi.engine.paged.batch import Batch
 from ovapi.engine.paged.beam_generation import BeamGeneration, BeamSequences
 from ovapi.engine.paged.generation import Generation, Part, Rows
@@ -27,9 +25,8 @@ from ovapi.engine.paged.runner import Runner
 from ovapi.engine.paged.sampler import NoToken, Sampler
 from ovapi.engine.paged.scheduler import Plan, Scheduler
 from ovapi.engine.paged.sequence import Sequence
-from ovapi.engine.step import StepFailed, Tagged
 from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest
-from ovapi.errors import ApiError, EngineFailed
+from ovapi.errors import EngineFailed
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +42,8 @@ class _Parts:
     parts: list[Part] = field(default_factory=list)
 
 
-class PagedEngine:
-    """`submit` and `cancel` only take note; `step` does the work and gives the events of all."""
+class PagedPipeline:
+    """See `GenerationPipeline`."""
 
     def __init__(
         self, runner: Runner, cache: PrefixCache, input_processor: InputProcessor, spec: EngineSpec
@@ -62,7 +59,7 @@ class PagedEngine:
         self._numbers = itertools.count()
         self._generations: dict[str, Generation] = {}
         self._unstarted: set[str] = set()
-        self._events: list[Tagged] = []
+        self._events: list[RequestEvent] = []
         self._left = False  # somebody has, which `stats` must tell
         self._failures = 0
 
@@ -76,22 +73,14 @@ class PagedEngine:
         running, waiting = len(self.scheduler.running), len(self.scheduler.waiting)
         return EngineStats(running, waiting, self.cache.used / self.cache.size)
 
-    def submit(self, request: GenerateRequest, given: tuple[int, ...] = ()) -> None:
-        """Queue the request. Its Accepted or Failed comes with the next step."""
-        try:
-            prepared = self.input_processor.prepare(request, given)
-            generation = self._generation(prepared)
-        except ApiError as error:
-            self._events.append((request.id, Failed(error)))
-            return
-        except Exception:
-            log.exception("the request could not be prepared")
-            self._fail(request.id, "The request could not be prepared.")
-            return
-        self._generations[request.id] = generation
-        self._unstarted.add(request.id)
+    def submit(self, prepared: PreparedRequest) -> None:
+        """Queue the request. Its Accepted comes with the next step."""
+        generation = self._generation(prepared)
+        name = prepared.request.id
+        self._generations[name] = generation
+        self._unstarted.add(name)
         self.scheduler.add(generation.group)
-        self._events.append((request.id, Accepted(len(prepared.ids))))
+        self._events.append((name, Accepted(len(prepared.ids))))
 
     def _generation(self, prepared: PreparedRequest) -> Generation:
         request = prepared.request
@@ -149,7 +138,7 @@ class PagedEngine:
             self.scheduler.remove(generation.group)
             self._left = True
 
-    def step(self) -> list[Tagged]:
+    def step(self) -> list[RequestEvent]:
         """Take one step; the events since the last one.
 
         A step that fails is computed again. Raises StepFailed if that fails too: no request is

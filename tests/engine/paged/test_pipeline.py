@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ovapi.core import Finished, TextPrompt, TokenPrompt
+from ovapi.engine.generation.pipeline import StepFailed
 from ovapi.engine.paged.batch import Batch
-from ovapi.engine.paged.engine import PagedEngine
+from ovapi.engine.paged.pipeline import PagedPipeline
 from ovapi.engine.paged.runner import Logits
-from ovapi.engine.step import StepFailed
 from ovapi.errors import EngineFailed
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run
@@ -25,7 +25,7 @@ STORY = "Tell me a story about a dragon."
 QUOTE = TextPrompt("The quick brown fox jumps over the lazy dog, twice. 1, 2, 3, 4, 5, 6, 7,")
 
 
-def test_the_prefix_cache_tells_what_it_held(engine: PagedEngine) -> None:
+def test_the_prefix_cache_tells_what_it_held(engine: PagedPipeline) -> None:
     prompt = TokenPrompt(tuple(range(3, 103)))
     first, second = (run(engine, [request(prompt, max_tokens=3)])[0] for _ in range(2))
     assert first.finished.usage.cached_tokens == 0
@@ -33,7 +33,7 @@ def test_the_prefix_cache_tells_what_it_held(engine: PagedEngine) -> None:
     assert first.ids == second.ids
 
 
-def test_equal_prompts_share_their_blocks(engine: PagedEngine) -> None:
+def test_equal_prompts_share_their_blocks(engine: PagedPipeline) -> None:
     prompt = TokenPrompt(tuple(range(4, 204)))
     stepper = Stepper(engine)
     results = [stepper.submit(request(prompt, max_tokens=99, ignore_eos=True)) for _ in range(8)]
@@ -47,7 +47,7 @@ def test_equal_prompts_share_their_blocks(engine: PagedEngine) -> None:
     assert len({tuple(result.ids) for result in results}) == 1
 
 
-def test_cancelling_frees_blocks_at_once(engine: PagedEngine) -> None:
+def test_cancelling_frees_blocks_at_once(engine: PagedPipeline) -> None:
     stepper = Stepper(engine)
     one = request(LONG, max_tokens=500, ignore_eos=True)
     result = stepper.submit(one)
@@ -67,7 +67,7 @@ F32 = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 
 
 @pytest.fixture(scope="module")
-def exact_engine() -> PagedEngine:
+def exact_engine() -> PagedPipeline:
     return load(properties=F32)
 
 
@@ -95,7 +95,7 @@ def plain_logprobs(plain: Any, ids: list[int]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("temperature", [0, 1.3])
 def test_logprobs_are_those_of_plain_inference(
-    exact_engine: PagedEngine, plain: Any, temperature: float
+    exact_engine: PagedPipeline, plain: Any, temperature: float
 ) -> None:
     prompt = exact_engine.input_processor.encode(QUOTE)
     for _ in range(2):  # the second time the prompt is in the prefix cache
@@ -122,7 +122,7 @@ def test_logprobs_are_those_of_plain_inference(
             assert tops == pytest.approx(np.sort(row)[::-1][:5].tolist(), abs=1e-3)
 
 
-def test_only_the_prompts_logprobs(exact_engine: PagedEngine, plain: Any) -> None:
+def test_only_the_prompts_logprobs(exact_engine: PagedPipeline, plain: Any) -> None:
     """As evaluations ask for them: no token is generated; long prompts come in chunks."""
     ids = np.random.default_rng(1).integers(3, 768, 500).tolist()
     one = request(TokenPrompt(tuple(ids)), echo=True, logprobs=True, max_tokens=0)
@@ -135,7 +135,7 @@ def test_only_the_prompts_logprobs(exact_engine: PagedEngine, plain: Any) -> Non
 
 
 def test_logprobs_stay_those_of_the_model_whatever_is_changed_before_the_choice(
-    engine: PagedEngine,
+    engine: PagedPipeline,
 ) -> None:
     plain_result, biased = run(
         engine,
@@ -156,14 +156,14 @@ def test_logprobs_stay_those_of_the_model_whatever_is_changed_before_the_choice(
 # -- bias -----------------------------------------------------------------------------------------
 
 
-def test_a_bias_forbids_tokens(engine: PagedEngine) -> None:
+def test_a_bias_forbids_tokens(engine: PagedPipeline) -> None:
     (plain_result,) = run(engine, [request(GREETING)])
     first = plain_result.ids[0]
     (without,) = run(engine, [request(GREETING, logit_bias=((first, -100.0),))])
     assert first not in without.ids
 
 
-def test_min_tokens_forbids_stop_tokens_and_not_only_hides_them(engine: PagedEngine) -> None:
+def test_min_tokens_forbids_stop_tokens_and_not_only_hides_them(engine: PagedPipeline) -> None:
     (short,) = run(engine, [request(GREETING)])
     (longer,) = run(engine, [request(GREETING, min_tokens=len(short.ids) + 5)])
     assert 2 not in longer.ids[: len(short.ids) + 5]
@@ -175,7 +175,7 @@ def test_min_tokens_forbids_stop_tokens_and_not_only_hides_them(engine: PagedEng
 class Faulty:
     """A runner whose passes by number raise, or give no numbers in the first row."""
 
-    def __init__(self, engine: PagedEngine) -> None:
+    def __init__(self, engine: PagedPipeline) -> None:
         self._runner = engine._runner
         self.passes = 0
         self.raises: set[int] = set()
@@ -196,13 +196,13 @@ class Faulty:
 
 
 @pytest.fixture
-def faulty(engine: PagedEngine, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+def faulty(engine: PagedPipeline, monkeypatch: pytest.MonkeyPatch) -> Faulty:
     runner = Faulty(engine)
     monkeypatch.setattr(engine, "_runner", runner)
     return runner
 
 
-def test_a_failed_step_is_computed_again(engine: PagedEngine, faulty: Faulty) -> None:
+def test_a_failed_step_is_computed_again(engine: PagedPipeline, faulty: Faulty) -> None:
     undisturbed = run(engine, [request(prompt) for prompt in SURE])
     faulty.raises = {faulty.passes + number for number in (1, 5, 20)}
     again = run(engine, [request(prompt) for prompt in SURE])
@@ -211,7 +211,9 @@ def test_a_failed_step_is_computed_again(engine: PagedEngine, faulty: Faulty) ->
     assert engine.cache.used == 0
 
 
-def test_a_step_that_keeps_failing_loses_its_requests(engine: PagedEngine, faulty: Faulty) -> None:
+def test_a_step_that_keeps_failing_loses_its_requests(
+    engine: PagedPipeline, faulty: Faulty
+) -> None:
     stepper = Stepper(engine)
     requests = [request(prompt) for prompt in SURE]
     for one in requests:
@@ -225,7 +227,7 @@ def test_a_step_that_keeps_failing_loses_its_requests(engine: PagedEngine, fault
 
 
 def test_logits_that_are_no_numbers_fail_their_request_only(
-    engine: PagedEngine, faulty: Faulty
+    engine: PagedPipeline, faulty: Faulty
 ) -> None:
     (alone,) = run(engine, [request(LONG)])
     faulty.breaks = {faulty.passes + 6}
@@ -256,7 +258,7 @@ class Alternating:
         self.accepted.append(token)
 
 
-def test_a_mask_decides_which_tokens_may_come(engine: PagedEngine) -> None:
+def test_a_mask_decides_which_tokens_may_come(engine: PagedPipeline) -> None:
     stepper = Stepper(engine)
     masked = request(UNSURE, max_tokens=6, temperature=1.0, seed=3)
     result, other = stepper.submit(masked), stepper.submit(request(GREETING))
@@ -266,7 +268,7 @@ def test_a_mask_decides_which_tokens_may_come(engine: PagedEngine) -> None:
     assert other.text == "Hello! How can I help you?"
 
 
-def test_a_mask_that_allows_nothing_fails_its_request(engine: PagedEngine) -> None:
+def test_a_mask_that_allows_nothing_fails_its_request(engine: PagedPipeline) -> None:
     stepper = Stepper(engine)
     masked = request(UNSURE, max_tokens=6)
     result, other = stepper.submit(masked), stepper.submit(request(GREETING))
@@ -277,7 +279,7 @@ def test_a_mask_that_allows_nothing_fails_its_request(engine: PagedEngine) -> No
     assert isinstance(other.events[-1], Finished)
 
 
-def test_an_error_in_a_constraint_fails_its_request(engine: PagedEngine) -> None:
+def test_an_error_in_a_constraint_fails_its_request(engine: PagedPipeline) -> None:
     stepper = Stepper(engine)
     masked = request(UNSURE, max_tokens=6)
     result, other = stepper.submit(masked), stepper.submit(request(GREETING))
@@ -301,7 +303,7 @@ SAMPLED = {
 
 @pytest.mark.parametrize("cut", [1, 17, 31, 32, 33, 59])
 def test_a_sampled_answer_resumes_as_it_would_have_gone_on(
-    exact_engine: PagedEngine, cut: int
+    exact_engine: PagedPipeline, cut: int
 ) -> None:
     for seed in range(4):
         whole = request(UNSURE, seed=seed, **SAMPLED)
@@ -315,7 +317,7 @@ def test_a_sampled_answer_resumes_as_it_would_have_gone_on(
         assert usage.completion_tokens == expected.finished.usage.completion_tokens
 
 
-def test_a_sampled_answer_is_the_same_beside_others(exact_engine: PagedEngine) -> None:
+def test_a_sampled_answer_is_the_same_beside_others(exact_engine: PagedPipeline) -> None:
     alone = [run(exact_engine, [request(UNSURE, seed=seed, **SAMPLED)])[0] for seed in range(6)]
     together = run(exact_engine, [request(UNSURE, seed=seed, **SAMPLED) for seed in range(6)])
     assert [result.ids for result in together] == [result.ids for result in alone]
