@@ -38,14 +38,15 @@ def driver(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
     yield from _started(io_loop, request.param)
 
 
+@pytest.fixture(scope="module", params=["batching", "paged"])
+def concurrent(request: pytest.FixtureRequest, io_loop: IOLoop) -> Iterator[Driver]:
+    """An engine of each kind that runs requests together."""
+    yield from _started(io_loop, request.param)
+
+
 @pytest.fixture(scope="module")
 def batching(io_loop: IOLoop) -> Iterator[Driver]:
     yield from _started(io_loop, "batching")
-
-
-@pytest.fixture(scope="module")
-def paged(io_loop: IOLoop) -> Iterator[Driver]:
-    yield from _started(io_loop, "paged")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What only the batching engine does: many at once, a process of its own, log-probabilities."""
+"""What engines do that run requests together: a process of their own, log-probabilities, beams."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ def engine_processes() -> list[psutil.Process]:
     return found
 
 
-async def test_many_at_once_equal_each_alone(batching: Driver) -> None:
-    alone = {prompt: (await batching.ask(prompt)).text for prompt in SURE}
+KINDS = pytest.mark.parametrize("kind", ["batching", "paged"])
+
+
+async def test_many_at_once_equal_each_alone(concurrent: Driver) -> None:
+    alone = {prompt: (await concurrent.ask(prompt)).text for prompt in SURE}
     prompts = SURE * 4
-    answers = await batching.all([batching.submit(prompt) for prompt in prompts])
+    answers = await concurrent.all([concurrent.submit(prompt) for prompt in prompts])
     assert [answer.text for answer in answers] == [alone[prompt] for prompt in prompts]
 
 
-async def test_requests_join_while_others_run(batching: Driver) -> None:
-    long = await batching.submit(LONG, **LASTING).first_text()
-    await batching.ask(GREETING)
+async def test_requests_join_while_others_run(concurrent: Driver) -> None:
+    long = await concurrent.submit(LONG, **LASTING).first_text()
+    await concurrent.ask(GREETING)
     assert not long.ended
     assert (await long.end()).text.startswith("1, 2, 3")
 
@@ -51,9 +54,10 @@ def start_of(answer: Answer) -> float:
     return event.at
 
 
-async def test_each_prompt_starts_when_the_steps_have_room_for_it() -> None:
+@KINDS
+async def test_each_prompt_starts_when_the_steps_have_room_for_it(kind: str) -> None:
     """Three prompts of three steps each: none starts while the one before still fills the steps."""
-    driver = await Driver.started("batching", max_batched_tokens=100, max_slowdown=1000)
+    driver = await Driver.started(kind, max_batched_tokens=100, max_slowdown=1000)
     try:
         prompts = [TokenPrompt(tuple(range(first, first + 300))) for first in (5, 6, 7)]
         answers = [driver.submit(prompt, max_tokens=20, ignore_eos=True) for prompt in prompts]
@@ -72,27 +76,27 @@ async def test_what_waits_for_its_turn_starts_after_what_runs() -> None:
         await driver.close()
 
 
-async def test_logprobs_of_chosen_tokens(batching: Driver) -> None:
-    answer = await batching.ask(GREETING, logprobs=True)
+async def test_logprobs_of_chosen_tokens(concurrent: Driver) -> None:
+    answer = await concurrent.ask(GREETING, logprobs=True)
     shown = [logprob for delta in answer.deltas for logprob in delta.logprobs]
     *text, end = shown
     assert b"".join(logprob.bytes for logprob in text).decode() == answer.text
     assert end.token == "<|im_end|>"
     assert len(shown) == len(answer.ids) == answer.finished.usage.completion_tokens
     assert all(logprob.logprob is not None and logprob.logprob <= 0 for logprob in shown)
-    assert not any(delta.logprobs for delta in (await batching.ask(GREETING)).deltas)
+    assert not any(delta.logprobs for delta in (await concurrent.ask(GREETING)).deltas)
 
 
 @pytest.mark.parametrize(
     "limits", [{"max_tokens": 1}, {"max_tokens": 20}, {"stop": (" ",)}, {"stop_token_ids": (2,)}]
 )
 async def test_every_token_that_counts_has_its_logprob(
-    batching: Driver, limits: dict[str, Any]
+    concurrent: Driver, limits: dict[str, Any]
 ) -> None:
-    prompt = await batching.engine.tokenize(chat(GREETING))
-    answered = (*prompt, *(await batching.ask(GREETING)).ids[:-1])  # next is the end of the turn
+    prompt = await concurrent.engine.tokenize(chat(GREETING))
+    answered = (*prompt, *(await concurrent.ask(GREETING)).ids[:-1])  # next is the end of the turn
     for ids in (prompt, answered):
-        answer = await batching.ask(TokenPrompt(ids), logprobs=True, **limits)
+        answer = await concurrent.ask(TokenPrompt(ids), logprobs=True, **limits)
         shown = sum(len(delta.logprobs) for delta in answer.deltas)
         assert shown == answer.finished.usage.completion_tokens
 
@@ -110,23 +114,23 @@ async def test_logprobs_of_a_prompt_are_refused(batching: Driver, max_tokens: in
     assert echoed.text.startswith("1, 2")
 
 
-async def test_beam_search_gives_its_best_whole(batching: Driver) -> None:
-    answer = await batching.ask("Tell me a joke.", beams=BeamSearch(4, results=2))
+async def test_beam_search_gives_its_best_whole(concurrent: Driver) -> None:
+    answer = await concurrent.ask("Tell me a joke.", beams=BeamSearch(4, results=2))
     assert len(answer.deltas) == 2
-    assert answer.text_of(0) == (await batching.ask("Tell me a joke.")).text
+    assert answer.text_of(0) == (await concurrent.ask("Tell me a joke.")).text
     assert answer.text_of(1) not in ("", answer.text_of(0))
-    await batching.idle()
+    await concurrent.idle()
 
 
-async def test_beam_search_cuts_stop_strings(batching: Driver) -> None:
-    answer = await batching.ask("Count to 12.", beams=BeamSearch(2), stop=("5",))
+async def test_beam_search_cuts_stop_strings(concurrent: Driver) -> None:
+    answer = await concurrent.ask("Count to 12.", beams=BeamSearch(2), stop=("5",))
     assert answer.text == "1, 2, 3, 4, "
     assert answer.finished.stop == "5"
 
 
-async def test_diverse_beams_and_ngrams(batching: Driver) -> None:
+async def test_diverse_beams_and_ngrams(concurrent: Driver) -> None:
     beams = BeamSearch(4, 4, groups=2, diversity_penalty=5.0, no_repeat_ngram_size=2)
-    answer = await batching.ask("Tell me a joke.", beams=beams, max_tokens=20)
+    answer = await concurrent.ask("Tell me a joke.", beams=beams, max_tokens=20)
     assert len({answer.text_of(index) for index in range(4)}) == 4
 
 
@@ -170,11 +174,11 @@ async def test_close_while_loading() -> None:
     assert len(engine_processes()) == before
 
 
-async def test_the_child_ignores_the_terminal(batching: Driver) -> None:
-    (process,) = engine_processes_of(batching)
+async def test_the_child_ignores_the_terminal(concurrent: Driver) -> None:
+    (process,) = engine_processes_of(concurrent)
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(process.pid, number)
-    assert (await batching.ask(GREETING)).text
+    assert (await concurrent.ask(GREETING)).text
 
 
 def test_the_child_dies_with_a_killed_parent() -> None:
@@ -196,8 +200,9 @@ def test_the_child_dies_with_a_killed_parent() -> None:
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
 
 
-async def test_a_small_cache_refuses_what_it_cannot_hold() -> None:
-    driver = await Driver.started("batching", cache_bytes=512 * TOKEN_BYTES)
+@KINDS
+async def test_a_small_cache_refuses_what_it_cannot_hold(kind: str) -> None:
+    driver = await Driver.started(kind, cache_bytes=512 * TOKEN_BYTES)
     try:
         info = driver.engine.state.info
         assert info is not None
@@ -221,8 +226,9 @@ async def test_a_small_cache_refuses_what_it_cannot_hold() -> None:
         await driver.close()
 
 
-async def test_more_requests_than_may_run_take_turns() -> None:
-    driver = await Driver.started("batching", max_running=2)
+@KINDS
+async def test_more_requests_than_may_run_take_turns(kind: str) -> None:
+    driver = await Driver.started(kind, max_running=2)
     try:
         answers = [driver.submit("Count to 12.") for _ in range(6)]
         most = 0
