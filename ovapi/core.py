@@ -131,6 +131,8 @@ class GenerateRequest:
     `id` is unique among live requests of a server.
     `echo` puts the prompt's text before the generated text; `truncate_prompt_tokens` keeps only
     the last so many tokens of the prompt. `http_id` is the X-Request-ID that it came with.
+    `adapter` is the name of an adapter of the engine. Callers take turns, and requests with
+    different salts share no prefix cache, in engines that know of these.
     """
 
     id: str
@@ -139,6 +141,9 @@ class GenerateRequest:
     echo: bool = False
     truncate_prompt_tokens: int | None = None
     http_id: str = ""
+    adapter: str = ""
+    caller: str = ""
+    cache_salt: str = ""
 
     @property
     def names(self) -> Mapping[str, str]:

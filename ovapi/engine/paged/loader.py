@@ -15,6 +15,7 @@ from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.paged.blocks import BlockPool
 from ovapi.engine.paged.graph import UnsupportedModel, read_paged
+from ovapi.engine.paged.lora import Adapter, add_inputs
 from ovapi.engine.paged.pipeline import PagedPipeline
 from ovapi.engine.paged.prefix_cache import PrefixCache
 from ovapi.engine.paged.runner import Runner
@@ -38,7 +39,13 @@ def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
     check_device(spec.device)
     _check_spec(spec)
     core = openvino.Core()
-    runner = Runner(core, read_paged(core, spec.path), spec.device, properties(spec))
+    model = read_paged(core, spec.path)
+    adapters = {"": Adapter.read(spec.adapter, spec.path)} if spec.adapter is not None else {}
+    if adapters:
+        add_inputs(model, list(adapters.values()))
+    runner = Runner(core, model, spec.device, properties(spec))
+    if adapters:
+        runner.use(adapters)
     blocks = _blocks(cache_size(spec, files), runner)
     runner.allocate(blocks)
     input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK)
@@ -64,8 +71,6 @@ def _check_spec(spec: EngineSpec) -> None:
     """
     if spec.device.upper() != "CPU":
         raise UnsupportedModel(f"the paged engine runs on the CPU only, not on {spec.device}")
-    if spec.adapter is not None:
-        raise UnsupportedModel("the paged engine takes no adapter")
     if spec.speculation is not None and spec.speculation.draft is not None:
         raise UnsupportedModel("the paged engine takes no draft model")
 

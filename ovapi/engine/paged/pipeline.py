@@ -14,7 +14,6 @@ from ovapi import logs
 from ovapi.core import Accepted, Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.generation.pipeline import RequestEvent, StepFailed
-from ovapi.engine.paged.batch import Batch
 from ovapi.engine.paged.beam_generation import BeamGeneration, BeamSequences
 from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.group import SequenceGroup, Span
@@ -55,7 +54,6 @@ class PagedPipeline:
         )
         self._runner = runner
         self._speculation = spec.speculation
-        self._root = chain_root()
         self._numbers = itertools.count()
         self._generations: dict[str, Generation] = {}
         self._unstarted: set[str] = set()
@@ -85,17 +83,23 @@ class PagedPipeline:
     def _generation(self, prepared: PreparedRequest) -> Generation:
         request = prepared.request
         tokens = [*prepared.ids, *prepared.given]
-        sequence = Sequence(tokens, self._root, scores_prompt=prepared.echoes_logprobs)
+        sequence = Sequence(
+            tokens,
+            chain_root(request.adapter, request.cache_salt),
+            scores_prompt=prepared.echoes_logprobs,
+            adapter=request.adapter,
+        )
         output = self.input_processor.output_processor(prepared)
         sampler, table = self._sampler(prepared), self.input_processor.table
         number = next(self._numbers)
         if request.sampling.beams is None:
-            group = SequenceGroup(request.id, number, [sequence])
+            group = SequenceGroup(request.id, number, [sequence], request.caller)
             return Generation(prepared, group, output, sampler, table, self._lookup())
         beams = BeamSequences(
             request.id,
             number,
             [sequence],
+            request.caller,
             width=prepared.width,
             prompt_tokens=len(tokens),
         )
@@ -158,7 +162,7 @@ class PagedPipeline:
         began = time.monotonic()
         try:
             self._runner.copy(plan.copies)
-            logits = self._runner.run(Batch.of(plan.spans))
+            logits = self._runner.run(plan.spans)
         except Exception as error:  # noqa: BLE001 whatever it was, all can be recomputed
             self._recover(error)
             return
@@ -217,9 +221,9 @@ class PagedPipeline:
 
     def probe(self) -> bool:
         """Whether the model gives finite logits. Only while no request is in flight."""
-        sequence = Sequence([0], self._root, blocks=[self.cache.take()])
+        sequence = Sequence([0], chain_root(), blocks=[self.cache.take()])
         span = Span(SequenceGroup("", -1, [sequence]), sequence, 1, 1)
-        logits = self._runner.run(Batch.of([span]))
+        logits = self._runner.run([span])
         self.cache.release(sequence.blocks)
         return bool(np.isfinite(logits).all())
 

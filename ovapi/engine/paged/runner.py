@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ovapi.engine.paged.adapter_file import Matrix
 from ovapi.engine.paged.batch import Batch
 from ovapi.engine.paged.graph import CACHES, UnsupportedModel
+from ovapi.engine.paged.group import Span
+from ovapi.engine.paged.lora import STRENGTHS, Adapter, AdapterBank, is_matrix
 from ovapi.engine.paged.sequence import BLOCK
 
 Logits = NDArray[np.float32]
@@ -33,6 +36,9 @@ class Runner:
             if name.startswith(CACHES)
         }
         self._caches: dict[str, Any] = {}
+        self._adapters: AdapterBank | None = None
+        self._adapts: bool | None = None  # whether the matrices are in; None: unknown
+        self._strengths: Matrix | None = None  # of the present batch
         self._check_blocks()
 
     def _check_blocks(self) -> None:
@@ -62,19 +68,46 @@ class Runner:
         self._request = self._compiled.create_infer_request()
         for name, cache in self._caches.items():
             self._request.set_tensor(self._ports[name], cache)
+        self._adapts = None
 
-    def run(self, batch: Batch) -> Logits:
-        """Compute the tokens of the batch; the logits [rows, vocabulary], valid until the next."""
-        from openvino import Tensor
+    def use(self, adapters: Mapping[str, Adapter]) -> None:
+        """Have these adapters, by name, and no others. The graph must take them."""
+        shapes = {
+            name: [-1 if size.is_dynamic else size.get_length() for size in port.partial_shape]
+            for name, port in self._ports.items()
+            if is_matrix(name)
+        }
+        self._adapters = AdapterBank(adapters, shapes)
+        self._adapts = None
 
+    def run(self, spans: Sequence[Span]) -> Logits:
+        """Compute the tokens of the spans; the logits [rows, vocabulary], valid until the next."""
+        batch = Batch.of(spans)
         for name in self._inputs:
-            array = getattr(batch, name)
-            self._request.set_tensor(self._ports[name], Tensor(array, shared_memory=True))
+            self._set(name, getattr(batch, name))
+        if self._adapters is not None:
+            self._adapt(self._adapters, spans)
         # infer() computes in this thread, which the pinned ones wait for when the machine is busy
         self._request.start_async()
         self._request.wait()
         logits = self._request.get_output_tensor(0).data
         return logits.reshape(-1, logits.shape[-1])  # type: ignore[no-any-return]
+
+    def _adapt(self, adapters: AdapterBank, spans: Sequence[Span]) -> None:
+        """Set the inputs of adapters; with a rank of 0 where no row wants any."""
+        wanted = adapters.wanted(spans)
+        if wanted != self._adapts:
+            for name, matrix in adapters.matrices.items():
+                self._set(name, matrix if wanted else adapters.without_rank(name))
+            self._adapts = wanted
+        self._strengths = adapters.strengths(spans, wanted)
+        self._set(STRENGTHS, self._strengths)
+
+    def _set(self, name: str, array: NDArray[Any]) -> None:
+        """The request reads the array where it is: keep it until the pass is over."""
+        from openvino import Tensor
+
+        self._request.set_tensor(self._ports[name], Tensor(array, shared_memory=True))
 
     def copy(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Copy blocks within the cache, each from the first of a pair to the second."""

@@ -21,7 +21,7 @@ class Sequence:
 
     `drafts` are guesses at the next tokens, to be computed with them. With `scores_prompt` the
     logits of the prompt's rows are wanted too, so all of it has to be computed. The prefix cache
-    knows the first `remembered` blocks.
+    knows the first `remembered` blocks. `adapter` is the name of the LoRA adapter that it uses.
     """
 
     tokens: list[int]
@@ -31,6 +31,7 @@ class Sequence:
     computed: int = 0
     scores_prompt: bool = False
     remembered: int = 0
+    adapter: str | None = None
     _digests: list[bytes] = field(default_factory=list)
 
     @property
@@ -75,5 +76,6 @@ class Sequence:
             blocks=self.blocks.copy(),
             computed=self.computed,
             remembered=self.remembered,
+            adapter=self.adapter,
             _digests=self._digests.copy(),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ovapi.core import Finished, TextPrompt, TokenPrompt
 from ovapi.engine.generation.pipeline import StepFailed
-from ovapi.engine.paged.batch import Batch
+from ovapi.engine.paged.group import Span
 from ovapi.engine.paged.pipeline import PagedPipeline
 from ovapi.engine.paged.runner import Logits
 from ovapi.errors import EngineFailed
@@ -184,11 +185,11 @@ class Faulty:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runner, name)
 
-    def run(self, batch: Batch) -> Logits:
+    def run(self, spans: Sequence[Span]) -> Logits:
         self.passes += 1
         if self.passes in self.raises:
             raise RuntimeError("injected")
-        logits = self._runner.run(batch)
+        logits = self._runner.run(spans)
         if self.passes in self.breaks:
             logits = logits.copy()
             logits[0, 5] = np.nan
