@@ -221,7 +221,8 @@ class Model:
         self._admission.enter(slot.demand)
         if slot.submission.alarm is not None:
             slot.submission.alarm.cancel()
-        self.engine.submit(slot.request, slot.deliver)
+        request = replace(slot.request, caller=slot.submission.caller)
+        self.engine.submit(request, slot.deliver)
 
     def _set_alarm(self, submission: Submission) -> None:
         seconds = self.config.queue_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from ovapi.engine.base import EngineInfo, EngineSpec
@@ -49,6 +50,7 @@ def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
     blocks = _blocks(cache_size(spec, files), runner)
     runner.allocate(blocks)
     input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK)
+    input_processor = replace(input_processor, prompt_logprobs=True)
     pipeline = PagedPipeline(runner, PrefixCache(BlockPool(blocks)), input_processor, spec)
     if not pipeline.probe():
         raise LoadError("the model loads but generates no token")
