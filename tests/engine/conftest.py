@@ -19,7 +19,8 @@ def io_loop() -> Iterator[IOLoop]:
     loop.close(all_fds=True)
 
 
-KINDS = ("batching", "paged", "simple", "batching-lookup", "batching-draft", "paged-lookup")
+KINDS = ["batching", "paged", "simple"]
+KINDS += [f"{kind}-{drafts}" for kind in ("batching", "paged") for drafts in ("lookup", "draft")]
 SPECULATION = {"lookup": SpeculationConfig(), "draft": SpeculationConfig(draft=DEMO)}
 
 

@@ -15,6 +15,8 @@ a `Generation` makes events of it.
     prefill_budget  how many prompt tokens fit beside those that decode
     sampler         from a row of logits to a token: penalties, draw, randomness
     lookup          draft tokens from the text itself
+    draft_model     draft tokens from a smaller model, in a cache of the same blocks
+    lora            adapters by row, as inputs of the graph
     logprobs        log-probabilities of a row of logits
     generation      a request from its logits to its events
     beams           the beams of a search, over shared blocks

@@ -42,13 +42,19 @@ class Generation:
     def ended(self) -> bool:
         return self.output.ended
 
-    def draft(self) -> None:
-        """Propose the tokens after the next one, if it decodes."""
+    @property
+    def room(self) -> int:
+        """How many draft tokens may follow the next token; 0 if it does not decode."""
         sequence = self.group.sequences[0]
-        if self.lookup is not None and sequence.decodes:
-            generated = len(sequence.tokens) - len(self.prepared.ids)
-            room = self.prepared.limit - generated - 1
-            sequence.drafts = self.lookup.propose(sequence.tokens, max(0, room))
+        if self.group.width > 1 or not sequence.decodes:
+            return 0
+        return self.prepared.limit - (len(sequence.tokens) - len(self.prepared.ids)) - 1
+
+    def draft(self) -> None:
+        """Propose the tokens after the next one, by prompt lookup."""
+        if self.lookup is not None and self.room > 0:
+            sequence = self.group.sequences[0]
+            sequence.drafts = self.lookup.propose(sequence.tokens, self.room)
 
     def take(self, parts: Sequence[Part]) -> list[Event]:
         """What comes of the logits of its only span. Raises NoToken."""

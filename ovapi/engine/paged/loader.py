@@ -11,10 +11,12 @@ from typing import Any
 from ovapi.engine.base import EngineInfo, EngineSpec
 from ovapi.engine.genai.device import bound_kernel_caches, check_device, properties
 from ovapi.engine.genai.loader import make_input_processor
+from ovapi.engine.genai.speculation import read_draft
 from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.paged.blocks import BlockPool
+from ovapi.engine.paged.draft_model import DraftModel
 from ovapi.engine.paged.graph import UnsupportedModel, read_paged
 from ovapi.engine.paged.lora import Adapter, add_inputs
 from ovapi.engine.paged.pipeline import PagedPipeline
@@ -38,27 +40,27 @@ def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
     started = time.monotonic()
     files = ModelFiles.read(spec.path, spec.context)
     check_device(spec.device)
-    _check_spec(spec)
+    _check_device(spec.device)
+    draft_files = read_draft(spec.speculation, files)
     core = openvino.Core()
-    model = read_paged(core, spec.path)
-    adapters = {"": Adapter.read(spec.adapter, spec.path)} if spec.adapter is not None else {}
-    if adapters:
-        add_inputs(model, list(adapters.values()))
-    runner = Runner(core, model, spec.device, properties(spec))
-    if adapters:
-        runner.use(adapters)
-    blocks = _blocks(cache_size(spec, files), runner)
-    runner.allocate(blocks)
+    runner = _runner(core, spec)
+    draft = _draft_runner(core, spec)
+    size = cache_size(spec, files, draft_files)
+    blocks = _blocks(size, runner.block_bytes + (draft.block_bytes if draft else 0))
+    for one in filter(None, (runner, draft)):
+        one.allocate(blocks)
+    context = min(files.context, draft_files.context) if draft_files else files.context
     input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK)
-    input_processor = replace(input_processor, prompt_logprobs=True)
-    pipeline = PagedPipeline(runner, PrefixCache(BlockPool(blocks)), input_processor, spec)
+    input_processor = replace(input_processor, context=context, prompt_logprobs=True)
+    cache = PrefixCache(BlockPool(blocks))
+    pipeline = PagedPipeline(runner, cache, input_processor, spec, _draft_model(spec, draft))
     if not pipeline.probe():
         raise LoadError("the model loads but generates no token")
     _log_loaded(spec, started, blocks, runner)
     return pipeline, EngineInfo(
-        context=files.context,
+        context=context,
         cache_tokens=blocks * BLOCK,
-        cache_bytes=blocks * runner.block_bytes,
+        cache_bytes=size.size_bytes,
         vocabulary=input_processor.vocabulary,
         device=spec.device,
         pid=os.getpid(),
@@ -66,22 +68,47 @@ def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
     )
 
 
-def _check_spec(spec: EngineSpec) -> None:
-    """Raise UnsupportedModel for what the engine does not do.
+def _runner(core: Any, spec: EngineSpec) -> Runner:
+    """The model, with its adapter as that of every request."""
+    model = read_paged(core, spec.path)
+    if spec.adapter is None:
+        return Runner(core, model, spec.device, properties(spec))
+    adapter = Adapter.read(spec.adapter, spec.path)
+    add_inputs(model, [adapter])
+    runner = Runner(core, model, spec.device, properties(spec))
+    runner.use({"": adapter})
+    return runner
+
+
+def _draft_runner(core: Any, spec: EngineSpec) -> Runner | None:
+    speculation = spec.speculation
+    if speculation is None or speculation.draft is None:
+        return None
+    _check_device(speculation.device)
+    model = read_paged(core, speculation.draft)
+    return Runner(core, model, speculation.device, speculation.properties)
+
+
+def _draft_model(spec: EngineSpec, runner: Runner | None) -> DraftModel | None:
+    if spec.speculation is None or runner is None:
+        return None
+    return DraftModel(runner, spec.speculation.tokens)
+
+
+def _check_device(device: str) -> None:
+    """Raise UnsupportedModel where the engine does not run.
 
     On a GPU, blocks hold 16 tokens and the cache is in remote tensors.
     """
-    if spec.device.upper() != "CPU":
-        raise UnsupportedModel(f"the paged engine runs on the CPU only, not on {spec.device}")
-    if spec.speculation is not None and spec.speculation.draft is not None:
-        raise UnsupportedModel("the paged engine takes no draft model")
+    if device.upper() != "CPU":
+        raise UnsupportedModel(f"the paged engine runs on the CPU only, not on {device}")
 
 
-def _blocks(size: CacheSize, runner: Runner) -> int:
+def _blocks(size: CacheSize, block_bytes: int) -> int:
     """As many as the size holds, of the size that they really have."""
-    blocks = size.size_bytes // runner.block_bytes
+    blocks = size.size_bytes // block_bytes
     if blocks < 1:
-        raise LoadError(f"the cache is smaller than one block of {runner.block_bytes} bytes")
+        raise LoadError(f"the cache is smaller than one block of {block_bytes} bytes")
     return blocks
 
 

@@ -15,6 +15,7 @@ from ovapi.core import Accepted, Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.generation.pipeline import RequestEvent, StepFailed
 from ovapi.engine.paged.beam_generation import BeamGeneration, BeamSequences
+from ovapi.engine.paged.draft_model import DraftModel
 from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.lookup import PromptLookup
@@ -45,7 +46,12 @@ class PagedPipeline:
     """See `GenerationPipeline`."""
 
     def __init__(
-        self, runner: Runner, cache: PrefixCache, input_processor: InputProcessor, spec: EngineSpec
+        self,
+        runner: Runner,
+        cache: PrefixCache,
+        input_processor: InputProcessor,
+        spec: EngineSpec,
+        draft_model: DraftModel | None = None,
     ) -> None:
         self.input_processor = input_processor
         self.cache = cache
@@ -53,6 +59,7 @@ class PagedPipeline:
             cache, PrefillBudget(spec.max_slowdown), spec.max_running, spec.batched_tokens
         )
         self._runner = runner
+        self._draft_model = draft_model
         self._speculation = spec.speculation
         self._numbers = itertools.count()
         self._generations: dict[str, Generation] = {}
@@ -115,7 +122,7 @@ class PagedPipeline:
         )
 
     def _lookup(self) -> PromptLookup | None:
-        if self._speculation is None:
+        if self._speculation is None or self._draft_model is not None:
             return None
         return PromptLookup(self._speculation.ngram, self._speculation.tokens)
 
@@ -155,12 +162,12 @@ class PagedPipeline:
         return events
 
     def _step(self) -> None:
-        if self._speculation is not None:
-            for generation in self._generations.values():
-                generation.draft()
-        plan = self.scheduler.plan()
         began = time.monotonic()
         try:
+            self._draft()
+            plan = self.scheduler.plan()
+            if self._draft_model is not None:
+                self._draft_model.follow(plan.spans)
             self._runner.copy(plan.copies)
             logits = self._runner.run(plan.spans)
         except Exception as error:  # noqa: BLE001 whatever it was, all can be recomputed
@@ -171,6 +178,20 @@ class PagedPipeline:
         self._note_started(plan, began)
         for found in _by_group(plan, logits):
             self._take(self._generations[found.group.id], found.parts)
+
+    def _draft(self) -> None:
+        """Have draft tokens for those that decode."""
+        if self._draft_model is None:
+            for generation in self._generations.values():
+                generation.draft()
+            return
+        rooms = {}
+        for group in self.scheduler.running:
+            room = min(self._generations[group.id].room, self._draft_model.tokens)
+            if room > 0:
+                sequence = group.sequences[0]
+                rooms[sequence] = self.scheduler.reserve(sequence, room)
+        self._draft_model.propose(rooms)
 
     def _note_started(self, plan: Plan, began: float) -> None:
         if self._unstarted:

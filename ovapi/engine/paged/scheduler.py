@@ -75,6 +75,13 @@ class Scheduler:
             self._cache.release(sequence.blocks)
             sequence.blocks = []
 
+    def reserve(self, sequence: Sequence, drafts: int) -> int:
+        """Take blocks for draft tokens, as far as there are any; how many tokens fit."""
+        needed = blocks_for(len(sequence.tokens) + drafts) - len(sequence.blocks)
+        for _ in range(min(needed, self._cache.available)):
+            sequence.blocks.append(self._cache.take())
+        return min(drafts, len(sequence.blocks) * BLOCK - len(sequence.tokens))
+
     def plan(self) -> Plan:
         """The next step; empty only if there is no group."""
         plan = Plan()
@@ -223,7 +230,7 @@ class Scheduler:
         for block in found:
             self._cache.share(block)
         sequence.blocks = found + [self._cache.take() for _ in range(needed)]
-        sequence.computed = len(found) * BLOCK
+        sequence.computed = sequence.draft_computed = len(found) * BLOCK
         sequence.remembered = len(found)
         self._note_hit(group, sequence)
         group.preempted = False

@@ -22,6 +22,7 @@ class Sequence:
     `drafts` are guesses at the next tokens, to be computed with them. With `scores_prompt` the
     logits of the prompt's rows are wanted too, so all of it has to be computed. The prefix cache
     knows the first `remembered` blocks. `adapter` is the name of the LoRA adapter that it uses.
+    A draft model has the first `draft_computed` tokens in its own cache.
     """
 
     tokens: list[int]
@@ -32,6 +33,7 @@ class Sequence:
     scores_prompt: bool = False
     remembered: int = 0
     adapter: str | None = None
+    draft_computed: int = 0
     _digests: list[bytes] = field(default_factory=list)
 
     @property
@@ -60,12 +62,13 @@ class Sequence:
         """Take the tokens that follow; all but the last were drafts, which are computed already."""
         self.tokens += tokens
         self.computed += len(tokens) - 1
+        self.draft_computed = min(self.draft_computed, self.computed)
         self.drafts.clear()
 
     def rewind(self) -> None:
         """Nothing of it is in the cache any more."""
         self.blocks = []
-        self.computed = self.remembered = 0
+        self.computed = self.remembered = self.draft_computed = 0
         self.drafts.clear()
 
     def fork(self) -> Sequence:
