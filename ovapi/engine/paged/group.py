@@ -13,7 +13,7 @@ class SequenceGroup:
 
     `id` is the request's, `number` counts arrivals, `key` is the API key whose turn it takes.
     `preempted`: it lost its blocks, and is the next to be admitted. `cached` are the tokens that
-    the prefix cache held at its first admission.
+    the prefix cache held at its first admission. `long`: its prompt does not fit into one step.
     """
 
     id: str
@@ -23,6 +23,7 @@ class SequenceGroup:
     width: int = 1
     preempted: bool = False
     cached: int | None = None
+    long: bool = False
 
     @property
     def prefills(self) -> bool:

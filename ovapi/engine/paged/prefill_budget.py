@@ -1,4 +1,4 @@
-"""PrefillBudget: how many prompt tokens a step may prefill beside those that decode.
+"""PrefillBudget: how many tokens of long prompts go into a step beside those that decode.
 
 Those that decode wait for the whole step, so it may take `max_slowdown` times one without prompt
 tokens. Where even the smallest chunk takes longer, steps without any make up for it.
@@ -30,9 +30,9 @@ class PrefillBudget:
         return statistics.median(self._decodes)
 
     def tokens(self) -> int:
-        """Prompt tokens for a step in which others decode."""
+        """Tokens of long prompts for a step in which others decode."""
         if not self._decodes:
-            return 0  # what a step takes is not known yet
+            return CHUNK  # what a step takes is not known yet
         if self._seconds > self._max_slowdown * self._decode * self._steps:
             return 0
         if not self._token:
@@ -40,17 +40,19 @@ class PrefillBudget:
         fitting = (self._max_slowdown - 1) * self._decode / self._token
         return max(CHUNK, int(fitting) // CHUNK * CHUNK)
 
-    def note(self, seconds: float, decoding: int, prompt: int) -> None:
-        """A step of so many decoded and prompt tokens has ended."""
+    def note(self, seconds: float, decoding: int, prompt: int, long: int) -> None:
+        """A step has ended, of so many decoded tokens and prompt tokens, `long` of long prompts."""
         if not prompt:
             self._decodes.append(seconds)
-            self._seconds += seconds
-            self._steps += 1
-        elif decoding:
-            self._seconds, self._steps = seconds, 1
-            self._learn(max(seconds - self._decode, 0.0) / prompt)
-        elif prompt >= CHUNK:
+        elif not decoding:
             self._learn(seconds / prompt)
+        elif self._decodes:
+            self._learn(max(seconds - self._decode, 0.0) / prompt)
+        if long:
+            self._seconds, self._steps = seconds, 1
+        elif self._decodes:
+            self._seconds += min(seconds, self._decode)
+            self._steps += 1
 
     def _learn(self, token: float) -> None:
         known = token if self._token is None else self._token

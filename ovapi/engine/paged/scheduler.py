@@ -1,8 +1,8 @@
 """Scheduler: what is computed in the next step, and in which blocks.
 
-Decodes come first. Prompts are prefilled beside them in chunks, as far as `PrefillBudget` and
-`max_batched_tokens` allow, and API keys share that evenly. Of a key's prompts shorter ones overtake
-the oldest, which gets half: none starves, and short ones do not wait for long ones.
+Decodes come first. Prompts are prefilled beside them as far as `max_batched_tokens` goes; longer
+ones than that in chunks, as far as `PrefillBudget` allows. API keys share it evenly. Of a key's
+prompts shorter ones overtake the oldest, which gets half: none starves, and none waits long.
 
 A group is admitted when there are blocks for all its tokens. If blocks run out later, the youngest
 group is preempted: it frees its blocks, and is recomputed when there is room.
@@ -25,13 +25,14 @@ _SCORED_ROWS = 64  # of a prompt's logits at a time: each is as long as the voca
 class Plan:
     """A step: the spans to compute, after `copies` of blocks from the first to the second.
 
-    `decoding` and `prompt` count tokens.
+    `decoding` and `prompt` count tokens, `long` those of long prompts.
     """
 
     spans: list[Span] = field(default_factory=list)
     copies: list[tuple[int, int]] = field(default_factory=list)
     decoding: int = 0
     prompt: int = 0
+    long: int = 0
 
 
 class Scheduler:
@@ -95,7 +96,7 @@ class Scheduler:
 
     def note(self, plan: Plan, seconds: float) -> None:
         """The step is computed, and took so long."""
-        self._prefill_budget.note(seconds, plan.decoding, plan.prompt)
+        self._prefill_budget.note(seconds, plan.decoding, plan.prompt, plan.long)
         for span in plan.spans:
             span.sequence.compute(span.count)
             self._remember(span.sequence)
@@ -232,6 +233,7 @@ class Scheduler:
         sequence.blocks = found + [self._cache.take() for _ in range(needed)]
         sequence.computed = sequence.draft_computed = len(found) * BLOCK
         sequence.remembered = len(found)
+        group.long = sequence.left > self._max_tokens
         self._note_hit(group, sequence)
         group.preempted = False
         self.waiting.remove(group)
@@ -247,24 +249,32 @@ class Scheduler:
     # -- prefill -------------------------------------------------------------------------------
 
     def _prefill(self, plan: Plan) -> None:
+        """Short prompts as far as the step goes; long ones as those that decode can bear it."""
+        groups = [group for group in self.running if group.prefills]
+        if not groups:
+            return
+        room = max(CHUNK, self._max_tokens - plan.decoding)
+        throttled = min(room, self._prefill_budget.tokens()) if plan.decoding else room
+        long = [group for group in groups if group.long]
+        reserved = min(throttled, room // 2) if long else 0
+        self._share([group for group in groups if not group.long], room - reserved, plan)
+        short = plan.prompt
+        self._share(long, min(throttled, room - short), plan)
+        plan.long = plan.prompt - short
+
+    def _share(self, groups: list[SequenceGroup], tokens: int, plan: Plan) -> None:
+        """Divide `tokens` evenly among the keys of these groups, which take turns to be first."""
         queues: dict[str, list[SequenceGroup]] = {}
-        for group in self.running:
-            if group.prefills:
-                queues.setdefault(group.key, []).append(group)
-        budget = self._budget(plan) if queues else 0
+        for group in groups:
+            queues.setdefault(group.key, []).append(group)
         keys = sorted(queues)
         turn = self._steps % len(keys) if keys else 0
         for served, key in enumerate(keys[turn:] + keys[:turn]):
-            spans = _chunks(queues[key], -(-budget // (len(keys) - served)))
+            spans = _chunks(queues[key], -(-tokens // (len(keys) - served)))
+            used = sum(span.count for span in spans)
             plan.spans += spans
-            budget -= sum(span.count for span in spans)
-            plan.prompt += sum(span.count for span in spans)
-
-    def _budget(self, plan: Plan) -> int:
-        """Tokens of prompts in this step."""
-        if not plan.spans:
-            return self._max_tokens
-        return min(self._prefill_budget.tokens(), max(CHUNK, self._max_tokens - plan.decoding))
+            plan.prompt += used
+            tokens -= used
 
 
 def _chunks(queue: list[SequenceGroup], tokens: int) -> list[Span]:

@@ -76,6 +76,20 @@ def test_prompts_are_prefilled_in_chunks_beside_decodes() -> None:
     assert long.sequences[0].computed > 0
 
 
+def test_short_prompts_go_in_at_once_and_long_ones_go_on_beside_them() -> None:
+    """However many short ones come."""
+    model = SimulatedModel(blocks=512)
+    model.add(tokens(10), 900)
+    long = model.add(tokens(2000, 50), 5)
+    for number in range(400):
+        short = [model.add(tokens(40, 3000 + 100 * number + 50 * one), 2) for one in range(2)]
+        model.step()
+        assert all(not group.prefills or group not in model.left for group in short)
+        if not long.prefills:
+            return
+    raise AssertionError("the long prompt starves")
+
+
 def test_short_prompts_overtake_a_long_one_which_goes_on() -> None:
     model = SimulatedModel()
     model.add(tokens(10), 500)
@@ -189,12 +203,12 @@ def test_drafts_take_only_what_is_free() -> None:
 def test_a_slow_chunk_is_made_up_for() -> None:
     budget = PrefillBudget(2.0)
     for _ in range(5):
-        budget.note(0.01, 4, 0)
+        budget.note(0.01, 4, 0, 0)
     assert budget.tokens() == CHUNK
-    budget.note(0.05, 4, CHUNK)
+    budget.note(0.05, 4, CHUNK, CHUNK)
     waits = 0
     while not budget.tokens():
-        budget.note(0.01, 4, 0)
+        budget.note(0.01, 4, 0, 0)
         waits += 1
     assert waits == 3  # (0.05 + 3 * 0.01) / 4 is twice 0.01
 
@@ -202,16 +216,16 @@ def test_a_slow_chunk_is_made_up_for() -> None:
 def test_chunks_fit_what_a_step_may_take() -> None:
     budget = PrefillBudget(2.5)
     for _ in range(5):
-        budget.note(0.02, 4, 0)
+        budget.note(0.02, 4, 0, 0)
     for _ in range(20):
-        budget.note(0.02 + 0.0002 * 64, 4, 64)
+        budget.note(0.02 + 0.0002 * 64, 4, 64, 64)
     assert budget.tokens() == 0.03 / 0.0002 // CHUNK * CHUNK
 
 
-def test_nothing_is_known_before_the_first_step_without_a_prompt() -> None:
+def test_before_the_first_step_without_a_prompt_chunks_are_small() -> None:
     budget = PrefillBudget(2.5)
-    budget.note(0.5, 0, 100)
-    assert budget.tokens() == 0
+    budget.note(0.5, 0, 100, 0)
+    assert budget.tokens() == CHUNK
 
 
 @pytest.mark.parametrize("blocks", [16, 40])
