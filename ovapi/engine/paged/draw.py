@@ -8,6 +8,7 @@ tokens' own distribution. Among equally likely tokens the lower id counts as the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 _CHUNK = 512
+_WHOLE = 4096  # tokens that one running sum is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +37,50 @@ class Filters:
 
 def draw(logits: Floats, filters: Filters, uniform: Callable[[int], float]) -> int:
     """A token. The largest logit must be finite; `uniform` gives the n-th number in [0, 1)."""
+    best = int(logits.argmax())
     weights = logits * np.float32(1 / filters.temperature)
-    weights -= weights.max()
+    weights -= weights[best]
     np.exp(weights, out=weights)  # the likeliest token has 1
+    index = _pick(weights, uniform(0))
+    if index == best or filters.keep_all:
+        return index
+    return _narrow(weights, index, filters, uniform)
+
+
+def _narrow(weights: Floats, index: int, filters: Filters, uniform: Callable[[int], float]) -> int:
+    """Draw from ever likelier tokens until one of them is kept; `index` was drawn first."""
     mass = filters.top_p * float(weights.sum())
     room = filters.top_k or len(weights)
     tokens: NDArray[np.intp] | None = None  # what `weights` belong to, if not to all
     attempt = 0
     while True:
-        index = _pick(weights, uniform(attempt))
-        if filters.keep_all:
-            return index
         likelier = _likelier(weights, index)
         if _is_kept(weights, index, likelier, room, mass, filters.min_p):
             return int(index if tokens is None else tokens[index])
         tokens = likelier if tokens is None else tokens[likelier]
         weights = weights[likelier]
         attempt += 1
+        index = _pick(weights, uniform(attempt))
 
 
 def _pick(weights: Floats, uniform: float) -> int:
-    """The index at which the running sum passes `uniform` of the whole: chunk, then within it."""
-    sums = np.add.reduceat(weights, np.arange(0, len(weights), _CHUNK)).cumsum(dtype=np.float64)
-    goal = uniform * sums[-1]
-    chunk = min(int(np.searchsorted(sums, goal, "right")), len(sums) - 1)
+    """The index at which the running sum passes `uniform` of the whole; its weight is not 0."""
+    if len(weights) <= _WHOLE:
+        return _passing(weights.cumsum(dtype=np.float64), uniform)[0]
+    starts = np.arange(0, len(weights), _CHUNK)
+    sums = np.add.reduceat(weights, starts).cumsum(dtype=np.float64)
+    chunk, goal = _passing(sums, uniform)
+    before = float(sums[chunk - 1]) if chunk else 0.0
     start = chunk * _CHUNK
     within = weights[start : start + _CHUNK].cumsum(dtype=np.float64)
-    if chunk:
-        goal -= sums[chunk - 1]
-    index = min(int(np.searchsorted(within, goal, "right")), len(within) - 1)
-    while weights[start + index] == 0:  # rounding has led past the chunk's last token
-        index -= 1
-    return start + index
+    return start + _passing(within, (goal - before) / (float(sums[chunk]) - before))[0]
+
+
+def _passing(sums: NDArray[np.float64], uniform: float) -> tuple[int, float]:
+    """Where running sums pass `uniform` of the last one, and what that is."""
+    total = float(sums[-1])
+    goal = min(uniform * total, math.nextafter(total, 0.0))
+    return int(sums.searchsorted(goal, "right")), goal
 
 
 def _likelier(weights: Floats, index: int) -> NDArray[np.intp]:

@@ -15,7 +15,7 @@ from ovapi.engine.paged.logprobs import likeliest, row_logprobs
 from ovapi.engine.paged.randomness import uniform
 
 DRAWS = 20_000
-SIZE = 1500  # several chunks, the last one cut
+SIZE = 9000  # many chunks, the last one cut
 
 
 def exact(logits: NDArray[np.float32], filters: Filters) -> NDArray[np.float64]:
