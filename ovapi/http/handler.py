@@ -223,7 +223,8 @@ class ApiHandler(LoggedOnce):
 
     def options(self, *_: str) -> None:
         self.set_header("Allow", ", ".join([*self.allowed(), "OPTIONS"]))
-        for name, value in self.context.origins.preflight_headers(self._origin).items():
+        wanted = self.request.headers.get("Access-Control-Request-Headers", "")
+        for name, value in self.context.origins.preflight_headers(self._origin, wanted).items():
             self.set_header(name, value)
         self.set_status(204)
 

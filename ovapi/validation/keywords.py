@@ -63,11 +63,12 @@ def _additional_properties(
 
 Test = Callable[[Any], bool]
 
-SIMPLE = {
-    "type", "description", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
-    "items",
+CHECKED = {
+    "type", "enum", "const", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
+    "items", "properties", "required", "additionalProperties", "minProperties", "maxProperties",
 }  # fmt: skip
-"""A schema with other keywords may have other objections."""
+ANNOTATIONS = {"description", "default", "x-support", "x-hint", "x-effect"}
+"""A schema with other keywords may have other objections than a quick test looks for."""
 
 
 def items(validator: Any, schema: Schema, instance: object, _: Schema) -> Iterator[ValidationError]:
@@ -82,20 +83,30 @@ def items(validator: Any, schema: Schema, instance: object, _: Schema) -> Iterat
 
 def quick_test(schema: Schema) -> Test:
     """A quick test: true means that `schema` allows the value, false that it must be looked at."""
-    given = schema.get("type", ())
-    types = {given} if isinstance(given, str) else set(given)
-    if not SIMPLE.issuperset(schema) or not types:
-        return lambda _: False
-    number, text, array = _number(schema), _text(schema), _array(schema)
-    tests = {int: number, str: text, list: array}
-    names = {int: types & {"integer", "number"}, str: types & {"string"}, list: types & {"array"}}
-    allowed = {kind: tests[kind] for kind in tests if names[kind]}
-    return lambda value: type(value) in allowed and allowed[type(value)](value)
+    if not (CHECKED | ANNOTATIONS).issuperset(schema):
+        return _never
+    tests = _tests_by_type(schema)
+    if "enum" not in schema and "const" not in schema:
+        return lambda value: type(value) in tests and tests[type(value)](value)
+    choices = schema.get("enum", [schema.get("const")])
+    allowed = {(type(one), one) for one in choices if isinstance(one, (str, bool, type(None)))}
+    kinds = {kind for kind, _ in allowed if kind in tests}
+    return lambda value: type(value) in kinds and (type(value), value) in allowed
+
+
+def _tests_by_type(schema: Schema) -> dict[type, Test]:
+    """For each type of Python that the schema allows, a test of the rest."""
+    given = schema.get("type", list(_TYPES))
+    found: dict[type, Test] = {}
+    for name in (given,) if isinstance(given, str) else given:
+        for kind, make in _TYPES[name]:
+            found[kind] = make(schema)
+    return found
 
 
 def _number(schema: Schema) -> Test:
     low, high = schema.get("minimum", -inf), schema.get("maximum", inf)
-    return lambda value: bool(low <= value <= high)
+    return lambda value: bool(low <= value <= high) and value - value == 0
 
 
 def _text(schema: Schema) -> Test:
@@ -109,8 +120,42 @@ def _array(schema: Schema) -> Test:
     return lambda value: low <= len(value) <= high and all(map(fits, value))
 
 
+def _object(schema: Schema) -> Test:
+    """Of further properties only whether there may be any is quick to tell."""
+    low, high = schema.get("minProperties", 0), schema.get("maxProperties", inf)
+    tests = {name: quick_test(inner) for name, inner in schema.get("properties", {}).items()}
+    required, further = schema.get("required", ()), schema.get("additionalProperties", True)
+    other = _anything if further is True else _never
+
+    def fits(value: Any) -> bool:
+        if not low <= len(value) <= high or any(name not in value for name in required):
+            return False
+        return all(tests.get(name, other)(inner) for name, inner in value.items())
+
+    return fits
+
+
 def _anything(_: object) -> bool:
     return True
+
+
+def _never(_: object) -> bool:
+    return False
+
+
+def _of_any_value(_: Schema) -> Test:
+    return _anything
+
+
+_TYPES: dict[str, tuple[tuple[type, Callable[[Schema], Test]], ...]] = {
+    "string": ((str, _text),),
+    "integer": ((int, _number),),
+    "number": ((int, _number), (float, _number)),
+    "array": ((list, _array),),
+    "object": ((dict, _object),),
+    "boolean": ((bool, _of_any_value),),
+    "null": ((type(None), _of_any_value),),
+}
 
 
 KEYWORDS: dict[str, Keyword] = {

@@ -110,5 +110,9 @@ def test_headers_are_for_listed_origins_only() -> None:
     assert policy.headers("https://other.example") == {"Vary": "Origin"}
     assert policy.headers(None) == {"Vary": "Origin"}
     assert policy.preflight_headers(PAGE)["Access-Control-Allow-Methods"]
-    assert policy.preflight_headers("https://other.example") == {}
+    assert policy.preflight_headers("https://other.example", "x-own") == {}
+    headers = policy.preflight_headers(PAGE, "authorization,x-stainless-os")
+    assert headers["Access-Control-Allow-Headers"] == "authorization,x-stainless-os"
+    odd = policy.preflight_headers(PAGE, "a\nb")
+    assert "X-Api-Key" in odd["Access-Control-Allow-Headers"]
     assert OriginPolicy("127.0.0.1").headers(PAGE) == {}

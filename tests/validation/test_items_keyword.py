@@ -26,6 +26,12 @@ SIMPLE: list[dict[str, Any]] = [
     {"type": "number", "maximum": 2},
     {"type": "string", "enum": ["a"]},
     {"type": "boolean"},
+    {"type": ["boolean", "null"], "enum": [True, None]},
+    {"const": "a"},
+    {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False},
+    {"type": "object", "additionalProperties": {"type": "integer"}, "maxProperties": 1},
+    {"type": ["object", "null"], "properties": {"a": {"enum": ["a", None]}}, "minProperties": 1},
     {"minimum": 1},
     {},
 ]
@@ -61,6 +67,20 @@ def violations(kind: Any, schema: dict[str, Any], values: list[object]) -> list[
 def test_a_long_prompt_is_checked_at_once(prompt: list[Any]) -> None:
     start = time.perf_counter()
     SCHEMAS.validate("openai/completion_request", {"prompt": prompt})
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "hi"}] * 10_000,
+        [{"role": "user", "content": [{"type": "text", "text": "x"}] * 500}] * 200,
+    ],
+    ids=["messages", "parts"],
+)
+def test_long_conversations_are_checked_at_once(messages: list[Any]) -> None:
+    start = time.perf_counter()
+    SCHEMAS.validate("openai/chat_request", {"messages": messages})
     assert time.perf_counter() - start < 2
 
 

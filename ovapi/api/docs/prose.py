@@ -15,7 +15,7 @@ endpoints return 404.
 
 Bodies are uncompressed JSON in UTF-8 with `Content-Type: application/json`, nested at most 64
 levels deep, without duplicate keys, NaN, infinities or NUL characters. A body has at most 16 MiB
-(`server.max_body_bytes`), a million commas and a quarter of a million colons or opening brackets,
+(`server.max_body_bytes`), a million commas and 131,072 colons or opening brackets,
 and must arrive within 60 seconds (`server.body_timeout`). A parameter that is `null` counts as
 omitted.
 Unknown and unsupported parameters are rejected with a 400 that names them; parameters without

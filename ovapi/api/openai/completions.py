@@ -44,11 +44,8 @@ def decode(body: Mapping[str, Any], defaults: SamplingParams, call_id: str) -> C
     """
     params = replace(sampling(body, defaults), logprobs=body.get("logprobs") is not None)
     _check(body, params)
-    prompts, choices = _prompts(body["prompt"]), body.get("n") or 1
-    if len(prompts) * choices > MAX_CHOICES:
-        refuse(
-            "prompt", f"times 'n' exceeds {MAX_CHOICES} choices: send fewer prompts or lower 'n'"
-        )
+    choices = body.get("n") or 1
+    prompts = _prompts(body["prompt"], MAX_CHOICES // choices)
     request = GenerateRequest(
         id=call_id,
         prompt=prompts[0],
@@ -80,8 +77,8 @@ def _check(body: Mapping[str, Any], params: SamplingParams) -> None:
         )
 
 
-def _prompts(given: str | list[Any]) -> list[TextPrompt | TokenPrompt]:
-    """One prompt as text or token ids, or several in a list."""
+def _prompts(given: str | list[Any], most: int) -> list[TextPrompt | TokenPrompt]:
+    """One prompt as text or token ids, or several in a list, at `most` so many."""
     if isinstance(given, str):
         return [TextPrompt(given)]
     kinds = set(map(type, given))
@@ -89,6 +86,10 @@ def _prompts(given: str | list[Any]) -> list[TextPrompt | TokenPrompt]:
         refuse("prompt", "must not mix strings, token ids and arrays")
     if kinds == {int}:
         return [TokenPrompt(tuple(given))]
+    if len(given) > most:
+        refuse(
+            "prompt", f"times 'n' exceeds {MAX_CHOICES} choices: send fewer prompts or lower 'n'"
+        )
     return [TextPrompt(one) if isinstance(one, str) else TokenPrompt(tuple(one)) for one in given]
 
 

@@ -17,7 +17,7 @@ from ovapi.errors import InvalidRequest, UnsupportedMediaType
 MAX_DEPTH = 64
 MAX_VALUES = 2**20 + 2**16
 """A prompt may have 2**20 token ids."""
-MAX_COMPOUND = 2**18
+MAX_COMPOUND = 2**17
 """Objects and arrays, and likewise keys."""
 MAX_DIGITS = 20
 BLANKS = b" \t\r\n"

@@ -7,6 +7,7 @@ only to its own names, and a foreign origin is refused everywhere unless it is l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ from ovapi.http.connection.listening import is_loopback as is_loopback
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 ALLOWED_METHODS = "GET, HEAD, POST, OPTIONS"
 ALLOWED_HEADERS = "Authorization, Content-Type, X-Api-Key, X-Request-ID"
+HEADERS = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2048}")
+"""Names of headers, as a browser asks for them."""
 EXPOSED_HEADERS = (
     "X-Request-ID, Retry-After, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests"
@@ -72,13 +75,19 @@ class OriginPolicy:
             "Vary": "Origin",
         }
 
-    def preflight_headers(self, origin: str | None) -> Mapping[str, str]:
-        """What to answer to a browser's OPTIONS before it sends the real request."""
+    def preflight_headers(self, origin: str | None, wanted: str = "") -> Mapping[str, str]:
+        """What to answer to a browser's OPTIONS before it sends the real request.
+
+        `wanted` are the headers that it would send: clients have some of their own, which are
+        harmless from an origin that may call.
+        """
         if origin is None or not self.allows(origin):
             return {}
         return {
             "Access-Control-Allow-Methods": ALLOWED_METHODS,
-            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Allow-Headers": wanted
+            if HEADERS.fullmatch(wanted)
+            else ALLOWED_HEADERS,
             "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -137,6 +138,14 @@ def test_there_is_an_end_to_the_choices_of_one_request() -> None:
 
 
 # --- what an answer looks like ---
+
+
+def test_a_million_prompts_are_refused_before_anything_is_made_of_them() -> None:
+    body = {"prompt": ["a"] * 1_000_000}
+    start = time.perf_counter()
+    with pytest.raises(InvalidRequest, match="2048 choices"):
+        decode(body, SamplingParams(), "cmpl-1")
+    assert time.perf_counter() - start < 0.5
 
 
 async def test_a_whole_answer(api: Api) -> None:
