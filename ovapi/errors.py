@@ -1,12 +1,12 @@
 """The error tree: what can go wrong with a request, and how each case looks on the wire.
 
     ApiError                      500 server_error
-    ├── InvalidRequest            400 invalid_request_error
+    ├── InvalidRequest            400 invalid_request_error  code invalid_value
     │   ├── UnsupportedParameter      code unsupported_parameter
     │   └── ContextLengthExceeded     code context_length_exceeded
     ├── AuthenticationFailed      401 authentication_error   code invalid_api_key
-    ├── PermissionDenied          403 permission_error
-    ├── NotFound                  404 not_found_error
+    ├── PermissionDenied          403 permission_error       code permission_denied
+    ├── NotFound                  404 not_found_error        code unknown_endpoint
     │   └── ModelNotFound             code model_not_found
     ├── MethodNotAllowed          405 invalid_request_error
     ├── PayloadTooLarge           413 invalid_request_error
@@ -73,6 +73,7 @@ def _rebuild(
 class InvalidRequest(ApiError):
     status = 400
     type = "invalid_request_error"
+    code = "invalid_value"
 
 
 class UnsupportedParameter(InvalidRequest):
@@ -92,11 +93,13 @@ class AuthenticationFailed(ApiError):
 class PermissionDenied(ApiError):
     status = 403
     type = "permission_error"
+    code = "permission_denied"
 
 
 class NotFound(ApiError):
     status = 404
     type = "not_found_error"
+    code = "unknown_endpoint"
 
 
 class ModelNotFound(NotFound):

@@ -119,7 +119,7 @@ class InputProcessor:
         if request.echo and request.sampling.logprobs and not self.prompt_logprobs:
             raise UnsupportedParameter(
                 "'logprobs' cannot be combined with 'echo': this model's engine does not return "
-                "the log-probabilities of a prompt. Omit one of them.",
+                "the log-probabilities of a prompt (the engine 'paged' does). Omit one of them.",
                 param="logprobs",
             )
 
