@@ -21,7 +21,7 @@ from ovapi.engine.genai.batching import BatchingPipeline
 from ovapi.engine.genai.device import check_device
 from ovapi.engine.generation.pipeline import StepFailed
 from ovapi.engine.load_error import LoadError, describe
-from ovapi.errors import ModelLoading
+from ovapi.errors import ModelFailed
 from tests.support.driver import DEMO, Driver
 
 KINDS = pytest.mark.parametrize("kind", ["batching", "paged", "simple"])
@@ -34,7 +34,7 @@ async def failed(kind: str, path: Path = DEMO, **spec: Any) -> str:
     refused = driver.submit("Hello!")
     await driver.close()
     assert state.status == "failed"
-    assert isinstance(refused.error, ModelLoading)
+    assert isinstance(refused.error, ModelFailed)
     assert str(path) not in state.detail
     return state.detail
 

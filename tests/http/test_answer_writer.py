@@ -80,9 +80,9 @@ async def test_the_loop_goes_on_while_a_large_answer_is_encoded(api: Api, stream
         began = time.monotonic()
         async with lags() as found:
             body = await large(api, stream=stream)
-        assert len(body) > 20_000_000
+        assert len(body) > 5_000_000
         shares.append(max(found) / (time.monotonic() - began))
-    assert min(shares) < 0.2
+    assert min(shares) < 0.5
 
 
 async def test_a_large_answer_is_whole(api: Api) -> None:

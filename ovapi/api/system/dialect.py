@@ -40,7 +40,13 @@ ENDPOINTS = (
         "Lists models and endpoints: HTML, or JSON where the client accepts it.",
         media_type="text/html",
     ),
-    Endpoint("GET", "/api_documentation.md", Documentation, "The API documentation.", media_type="text/plain"),
+    Endpoint(
+        "GET",
+        "/api_documentation.md",
+        Documentation,
+        "The API documentation.",
+        media_type="text/plain",
+    ),
     Endpoint("GET", "/openapi.json", OpenApi, "Endpoints and schemas as an OpenAPI 3.1 document."),
     Endpoint("GET", "/favicon.ico", Favicon),
 )
