@@ -1,0 +1,200 @@
+"""Source: a model's text as it arrives, read by parsers that can wait for more of it.
+
+Parsers are generators. They yield when they need text that has not come, and are resumed when it
+has, so that they read like parsers of whole texts and give the same for every way in which the
+text is cut. What they leave unread is at most a few dozen characters, which keeps the cost linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from typing import TypeAlias, TypeVar
+
+from ovapi.language.markers import Markers
+
+T = TypeVar("T")
+Step: TypeAlias = Generator[None, None, T]
+"""A parser that returns a T once it has read enough."""
+
+Sink: TypeAlias = Callable[[str], None]
+
+MAX_NAME = 256
+"""Characters that the name of a function or parameter, or a header, may have."""
+
+_MAX_SPACE = 64  # white space to look past for what may follow
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class Malformed(Exception):
+    """The text is not what its beginning promised."""
+
+
+class Truncated(Malformed):
+    """The text has ended in the middle."""
+
+
+class Source:
+    """`ended`: no more text comes. `record` gets every character that is read, if it is set."""
+
+    __slots__ = ("_at", "_passing", "_text", "ended", "record")
+
+    def __init__(self, text: str = "", ended: bool = False) -> None:
+        self._text = text
+        self._at = 0
+        self._passing: tuple[re.Pattern[str], Sink] | None = None
+        self.ended = ended
+        self.record: Sink | None = None
+
+    @property
+    def rest(self) -> str:
+        """What has come and is unread."""
+        return self._text[self._at :]
+
+    def push(self, piece: str) -> None:
+        self._text = self._text[self._at :] + piece
+        self._at = 0
+
+    def pass_on(self, piece: str) -> bool:
+        """The short way: true if the piece went straight to whom it concerns, no parser awake."""
+        if self._passing is None or self._passing[0].search(piece):
+            return False
+        self._passing[1](piece)
+        return True
+
+    def take(self, count: int) -> str:
+        """Read so many characters, which must be there."""
+        taken = self._text[self._at : self._at + count]
+        self._at += count
+        if self.record is not None:
+            self.record(taken)
+        return taken
+
+    def error(self, what: str, *words: str) -> Malformed:
+        """To be raised where the text should go on otherwise, with one of the words."""
+        rest = self._text[self._after_space() :]
+        cut = self.ended and (not rest or any(word.startswith(rest) for word in words))
+        return Truncated(what) if cut else Malformed(what)
+
+    def peek(self) -> Step[str]:
+        """The next character, "" at the end; it stays unread."""
+        while self._at == len(self._text):
+            if self.ended:
+                return ""
+            yield
+        return self._text[self._at]
+
+    def need(self, count: int = 1) -> Step[str]:
+        """The next characters, unread; Truncated if there are fewer."""
+        while len(self._text) - self._at < count:
+            if self.ended:
+                raise Truncated("the text ends")
+            yield
+        return self._text[self._at : self._at + count]
+
+    def run(self, pattern: re.Pattern[str], sink: Sink) -> Step[None]:
+        """Read while the characters match, whose pattern is of the form ``[…]*``."""
+        while True:
+            found = pattern.match(self._text, self._at)
+            assert found is not None
+            if found.end() > self._at:
+                sink(self.take(found.end() - self._at))
+            if self._at < len(self._text) or self.ended:
+                return
+            yield
+
+    def word(self, pattern: re.Pattern[str]) -> Step[str]:
+        """Like `run`, for names: Malformed if it is empty or very long."""
+        pieces: list[str] = []
+        while True:
+            found = pattern.match(self._text, self._at)
+            assert found is not None
+            pieces.append(self.take(min(found.end() - self._at, MAX_NAME + 1)))
+            if sum(map(len, pieces)) > MAX_NAME:
+                raise Malformed("a name is too long")
+            if self._at < len(self._text) or self.ended:
+                break
+            yield
+        if not (word := "".join(pieces)):
+            raise self.error("a name is missing")
+        return word
+
+    def space(self) -> Step[str]:
+        """Read white space and return it."""
+        pieces: list[str] = []
+        yield from self.run(_SPACE, pieces.append)
+        return "".join(pieces)
+
+    def accept(self, *words: str, spaced: bool = False) -> Step[str]:
+        """Read that of the words with which the text goes on and return it; "" if none.
+
+        With `spaced` some white space may come before it, and is read with it.
+        """
+        while True:
+            start = self._after_space() if spaced else self._at
+            for word in words:
+                if self._text.startswith(word, start):
+                    self.take(start + len(word) - self._at)
+                    return word
+            if self._decided(start, words):
+                return ""
+            yield
+
+    def expect(self, *words: str, spaced: bool = False) -> Step[str]:
+        """Like `accept`; Malformed if it is none of them."""
+        if not (word := (yield from self.accept(*words, spaced=spaced))):
+            raise self.error(f"{' or '.join(words)} is missing", *words)
+        return word
+
+    def followed_by(self, *words: str) -> Step[bool]:
+        """Does the text go on with one of the words after some white space, or end? Unread."""
+        while True:
+            start = self._after_space()
+            if any(self._text.startswith(word, start) for word in words):
+                return True
+            if self._decided(start, words):
+                return self.ended and start == len(self._text)
+            yield
+
+    def _after_space(self) -> int:
+        found = _SPACE.match(self._text, self._at, self._at + _MAX_SPACE)
+        assert found is not None
+        return found.end()
+
+    def _decided(self, start: int, words: tuple[str, ...]) -> bool:
+        """Can no more text make the text from `start` on begin with one of the words?"""
+        rest = self._text[start : start + max(map(len, words))]
+        may_come = not rest or any(word.startswith(rest) for word in words)
+        return self.ended or not may_come
+
+    def until(self, markers: Markers, sink: Sink) -> Step[str]:
+        """Pass text on up to the first marker, read that and return it; "" at the end."""
+        while True:
+            if found := markers.search(self._text, self._at, self.ended):
+                self._pass(sink, found.start())
+                return self.take(found.end() - found.start())
+            end = len(self._text) if self.ended else markers.held_from(self._text, self._at)
+            self._pass(sink, end)
+            if self.ended:
+                return ""
+            if end == len(self._text) and self.record is None:
+                self._passing = (markers.first, sink)
+            yield
+            self._passing = None
+
+    def _pass(self, sink: Sink, end: int) -> None:
+        if end > self._at:
+            sink(self.take(end - self._at))
+
+    def header(self, markers: Markers) -> Step[tuple[str, str]]:
+        """A short text and the marker that ends it; Malformed if it is long."""
+        pieces: list[str] = []
+
+        def collect(piece: str) -> None:
+            pieces.append(piece)
+            if sum(map(len, pieces)) > MAX_NAME:
+                raise Malformed("a header is too long")
+
+        if not (marker := (yield from self.until(markers, collect))):
+            raise Truncated("the text ends in a header")
+        return "".join(pieces), marker
