@@ -27,10 +27,6 @@ class IdForm(Enum):
         """An id for the client, unlike all others."""
         return _random(9) if self is IdForm.NINE else "call_" + _random(24)
 
-    def accepts(self, id: str) -> bool:
-        """May the id that the model wrote go to the client?"""
-        return self is IdForm.NINE and _NINE.fullmatch(id) is not None
-
     def in_prompt(self, calls: Iterable[ToolCall]) -> Mapping[str, str]:
         """What the family calls the calls of a conversation, given in order, by the client's ids.
 

@@ -1,9 +1,9 @@
 """Channels: families whose whole answer is messages with headers, which say what each one is.
 
-    <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
-    >>>all
-    …>>>f
-    {"a": 1}
+<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
+>>>all
+…>>>f
+{"a": 1}
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class ChannelFormat:
                 return
             calls.begin(opener)
 
-    def _body(self, source: Source, ends: Markers, sink: Sink, hidden: tuple[str, ...]) -> Step[str]:
+    def _body(
+        self, source: Source, ends: Markers, sink: Sink, hidden: tuple[str, ...]
+    ) -> Step[str]:
         while (found := (yield from source.until(ends, sink))) in hidden:
             pass
         return found

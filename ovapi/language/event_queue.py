@@ -11,6 +11,8 @@ from ovapi.language.events import (
     ToolCallStart,
 )
 
+_Kind = type[TextDelta] | type[ReasoningDelta] | None  # None: arguments of a call
+
 
 class EventQueue:
     """Pieces of the same kind that come one after the other become one event."""
@@ -20,7 +22,7 @@ class EventQueue:
     def __init__(self) -> None:
         self._events: list[OutputEvent] = []
         self._pieces: list[str] = []
-        self._kind: type[TextDelta | ReasoningDelta | ToolCallDelta] = TextDelta
+        self._kind: _Kind = TextDelta
         self._index = 0
         self.given = False  # has the answer shown anything yet?
 
@@ -34,7 +36,7 @@ class EventQueue:
 
     def arguments(self, index: int, fragment: str) -> None:
         if fragment:
-            self._put(ToolCallDelta, index, fragment)
+            self._put(None, index, fragment)
 
     def call(self, event: ToolCallStart | ToolCallEnd) -> None:
         self._flush()
@@ -47,9 +49,7 @@ class EventQueue:
         events, self._events = self._events, []
         return events
 
-    def _put(
-        self, kind: type[TextDelta | ReasoningDelta | ToolCallDelta], index: int, text: str
-    ) -> None:
+    def _put(self, kind: _Kind, index: int, text: str) -> None:
         if kind is not self._kind or index != self._index:
             self._flush()
             self._kind, self._index = kind, index
@@ -61,5 +61,4 @@ class EventQueue:
             return
         text = "".join(self._pieces)
         self._pieces = []
-        kind = self._kind
-        self._events.append(kind(self._index, text) if kind is ToolCallDelta else kind(text))
+        self._events.append(self._kind(text) if self._kind else ToolCallDelta(self._index, text))

@@ -1,7 +1,8 @@
+# ruff: noqa: RUF001 - the markers are what they are
 """Families: which models write calls and thought how, and how to tell from their template.
 
-    family = choose(template)                      # or named("hermes")
-    parser = family.parser(OfferedTools.of(tools), opened=family.opened_by(prompt))
+family = choose(template)                      # or named("hermes")
+parser = family.parser(OfferedTools.of(tools), opened=family.opened_by(prompt))
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ FAMILIES = (
     Family("minimax-m2", ("<minimax:tool_call>",), "minimax"),
     Family("glm", ("<arg_key>",), "glm"),
     Family("deepseek-v3.2", ("｜DSML｜",), "deepseek-v3.2"),
-    Family("deepseek-r1", ("<｜tool▁calls▁begin｜>", "tool['type']"), "deepseek-r1", arguments="text"),
+    Family(
+        "deepseek-r1", ("<｜tool▁calls▁begin｜>", "tool['type']"), "deepseek-r1", arguments="text"
+    ),
     Family("deepseek-v3.1", ("<｜tool▁calls▁begin｜>",), "deepseek-v3.1"),
     Family(
         "kimi-k2",

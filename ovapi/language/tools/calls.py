@@ -20,8 +20,11 @@ class ToolFormat(Protocol):
     begin: at the beginning, after thought, after another call; they are left unread for `parse`.
     """
 
-    openers: tuple[str, ...]
-    starts: tuple[str, ...]
+    @property
+    def openers(self) -> tuple[str, ...]: ...
+
+    @property
+    def starts(self) -> tuple[str, ...]: ...
 
     def parse(self, source: Source, calls: Calls, opener: str) -> Step[None]:
         """Read the calls that come next, up to and with their end marker.
@@ -60,6 +63,7 @@ class Calls:
         self._state = _State.IDLE
         self._raw: list[str] = []
         self._counted = True
+        self._ids: set[str] = set()
 
     def begin(self, read: str = "", counted: bool = True) -> None:
         """A call may begin here, of which `read` has been read already.
@@ -83,7 +87,7 @@ class Calls:
         if self.offers(name):
             self._state = _State.ACCEPTED
             self._forget()
-            self._events.call(ToolCallStart(self.given, id or self._new_id(), name))
+            self._events.call(ToolCallStart(self.given, self._unused(id), name))
             self.given += 1
         return self.arguments
 
@@ -115,6 +119,13 @@ class Calls:
             self._events.call(ToolCallEnd(self.given - 1, self.arguments.missing))
         self._give_back()
         return False
+
+    def _unused(self, id: str | None) -> str:
+        """The id that the model wrote, unless another call has it."""
+        if not id or id in self._ids:
+            id = self._new_id()
+        self._ids.add(id)
+        return id
 
     def _fragment(self, fragment: str) -> None:
         if self._state is _State.ACCEPTED:

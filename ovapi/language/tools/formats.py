@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the markers are what they are
 """How each family writes its calls, by the names that the configuration knows them by."""
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ovapi.language.tools.python_calls import PythonCalls
 _STRING = frozenset(["string"])
 
 
-def _functions(opener: str, closer: str) -> ParameterCalls:
+def _functions(opener: str, closer: str, lines: bool) -> ParameterCalls:
     """Qwen3-Coder's tags. The outer one is sometimes forgotten."""
     return ParameterCalls(
         openers=(opener, "<function="),
@@ -29,11 +30,11 @@ def _functions(opener: str, closer: str) -> ParameterCalls:
         value_closer="</parameter>",
         call_closer="</function>",
         section_end=closer,
-        lines=True,
+        lines=lines,
     )
 
 
-_LLAMA_JSON = JsonCalls(closers=(";", "<|eom_id|>"), bare=True)
+_LLAMA_JSON = JsonCalls(closers=("<|eom_id|>",), bare=True)
 
 FORMATS: Mapping[str, ToolFormat | ChannelFormat] = {
     "apriel": JsonCalls(("<tool_calls>",), ("</tool_calls>",)),
@@ -125,12 +126,14 @@ FORMATS: Mapping[str, ToolFormat | ChannelFormat] = {
     ),
     "mistral": NamedJson(
         openers=("[TOOL_CALLS]",),
-        header=re.compile(r"\s*(?P<name>[^\s\[]+)\s*(?:\[CALL_ID\](?P<id>[^\[]*))?"),
+        header=re.compile(
+            r"\s*(?P<name>[^\s\[]+)\s*(?:\[CALL_ID\](?:(?P<id>[A-Za-z0-9]{9})|.*))?", re.DOTALL
+        ),
         header_ends=("[ARGS]",),
     ),
     "mistral-list": JsonCalls(("[TOOL_CALLS]",)),
     "nemotron-v2": JsonCalls(("<TOOLCALL>",), ("</TOOLCALL>",)),
     "phi4-mini": JsonCalls(("functools",)),
-    "qwen3-coder": _functions("<tool_call>", "</tool_call>"),
-    "seed": _functions("<seed:tool_call>", "</seed:tool_call>"),
+    "qwen3-coder": _functions("<tool_call>", "</tool_call>", lines=True),
+    "seed": _functions("<seed:tool_call>", "</seed:tool_call>", lines=False),
 }

@@ -1,11 +1,12 @@
 """Gemma's calls: like JSON, with bare keys and a special token for the quotes of strings.
 
-    <|tool_call>call:f{city:<|"|>Paris<|"|>,days:2}<tool_call|>
+<|tool_call>call:f{city:<|"|>Paris<|"|>,days:2}<tool_call|>
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ovapi.language import json_text
@@ -47,7 +48,7 @@ class GemmaCalls:
         calls.close()
 
 
-def _members(source: Source, out: Arguments, kinds_of: _KindsOf) -> Step[None]:
+def _members(source: Source, out: Arguments, kinds_of: Callable[[str], Kinds]) -> Step[None]:
     """The members of an object, up to and with its closing brace."""
     keys: set[str] = set()
     yield from source.space()

@@ -1,7 +1,7 @@
 """Calls as JSON objects that hold the function's name and its arguments, alone or in lists.
 
-    <tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>
-    [TOOL_CALLS][{"name": "f", "arguments": {}}, {"name": "g", "arguments": {}}]
+<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>
+[TOOL_CALLS][{"name": "f", "arguments": {}}, {"name": "g", "arguments": {}}]
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Calls of which a header names the function, and JSON that follows holds the arguments.
 
-    <|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"a": 1}<|tool_call_end|>
-    [TOOL_CALLS]f[ARGS]{"a": 1}
+<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{"a": 1}<|tool_call_end|>
+[TOOL_CALLS]f[ARGS]{"a": 1}
 """
 
 from __future__ import annotations
