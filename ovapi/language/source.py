@@ -72,7 +72,8 @@ class Source:
 
     def error(self, what: str, *words: str) -> Malformed:
         """To be raised where the text should go on otherwise, with one of the words."""
-        rest = self._text[self._after_space() :]
+        start = self._after_space()
+        rest = self._text[start : start + MAX_NAME]
         cut = self.ended and (not rest or any(word.startswith(rest) for word in words))
         return Truncated(what) if cut else Malformed(what)
 
@@ -107,10 +108,11 @@ class Source:
         """Like `run`, for names: Malformed if it is empty or very long."""
         pieces: list[str] = []
         while True:
-            found = pattern.match(self._text, self._at)
+            left = MAX_NAME + 1 - sum(map(len, pieces))
+            found = pattern.match(self._text, self._at, self._at + left)
             assert found is not None
-            pieces.append(self.take(min(found.end() - self._at, MAX_NAME + 1)))
-            if sum(map(len, pieces)) > MAX_NAME:
+            pieces.append(self.take(found.end() - self._at))
+            if found.end() - found.start() == left:
                 raise Malformed("a name is too long")
             if self._at < len(self._text) or self.ended:
                 break
@@ -125,20 +127,26 @@ class Source:
         yield from self.run(_SPACE, pieces.append)
         return "".join(pieces)
 
-    def accept(self, *words: str, spaced: bool = False) -> Step[str]:
-        """Read that of the words with which the text goes on and return it; "" if none.
+    def ahead(self, *words: str, spaced: bool = False) -> Step[str]:
+        """That of the words with which the text goes on, "" if none; it stays unread.
 
-        With `spaced` some white space may come before it, and is read with it.
+        With `spaced` some white space may come before it.
         """
         while True:
             start = self._after_space() if spaced else self._at
             for word in words:
                 if self._text.startswith(word, start):
-                    self.take(start + len(word) - self._at)
                     return word
             if self._decided(start, words):
                 return ""
             yield
+
+    def accept(self, *words: str, spaced: bool = False) -> Step[str]:
+        """Like `ahead`, but read the word and the white space before it."""
+        if word := (yield from self.ahead(*words, spaced=spaced)):
+            start = self._after_space() if spaced else self._at
+            self.take(start + len(word) - self._at)
+        return word
 
     def expect(self, *words: str, spaced: bool = False) -> Step[str]:
         """Like `accept`; Malformed if it is none of them."""
@@ -147,14 +155,9 @@ class Source:
         return word
 
     def followed_by(self, *words: str) -> Step[bool]:
-        """Does the text go on with one of the words after some white space, or end? Unread."""
-        while True:
-            start = self._after_space()
-            if any(self._text.startswith(word, start) for word in words):
-                return True
-            if self._decided(start, words):
-                return self.ended and start == len(self._text)
-            yield
+        """Does the text end, or go on with one of the words after some white space?"""
+        word = yield from self.ahead(*words, spaced=True)
+        return bool(word) or (self.ended and self._after_space() == len(self._text))
 
     def _after_space(self) -> int:
         found = _SPACE.match(self._text, self._at, self._at + _MAX_SPACE)
@@ -187,14 +190,13 @@ class Source:
             sink(self.take(end - self._at))
 
     def header(self, markers: Markers) -> Step[tuple[str, str]]:
-        """A short text and the marker that ends it; Malformed if it is long."""
-        pieces: list[str] = []
-
-        def collect(piece: str) -> None:
-            pieces.append(piece)
-            if sum(map(len, pieces)) > MAX_NAME:
+        """A short text and the marker that ends it; Malformed, with nothing read, if it is long."""
+        while True:
+            end = self._at + MAX_NAME + markers.longest
+            if found := markers.search(self._text, self._at, self.ended, end):
+                return self.take(found.start() - self._at), self.take(len(found.group()))
+            if len(self._text) >= end:
                 raise Malformed("a header is too long")
-
-        if not (marker := (yield from self.until(markers, collect))):
-            raise Truncated("the text ends in a header")
-        return "".join(pieces), marker
+            if self.ended:
+                raise Truncated("the text ends in a header")
+            yield

@@ -112,7 +112,8 @@ def test_every_beginning_of_calls_is_read_without_loss(dialect: str) -> None:
 @settings(max_examples=30)
 def test_any_arguments_in_any_pieces(dialect: str, data: st.DataObject) -> None:
     family, write = WRITERS[dialect]
-    calls = [(data.draw(st.sampled_from("fg")), data.draw(ARGUMENTS)) for _ in range(2)]
+    one = st.tuples(st.just("f"), ARGUMENTS) | st.just(("g", {}))
+    calls = data.draw(st.lists(one, min_size=1, max_size=3))
     text = write(calls)
     pieces = data.draw(cuts(text))
     outcome = outcome_of(parser_of(family), pieces)

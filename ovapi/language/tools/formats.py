@@ -102,7 +102,7 @@ FORMATS: Mapping[str, ToolFormat | ChannelFormat] = {
         openers=("<|tool_call_start|>",),
         before=("```python",),
         after=("```", "<|tool_call_end|>"),
-        separator="",
+        separator="\n",
     ),
     "minicpm5": ParameterCalls(
         openers=('<function name="',),

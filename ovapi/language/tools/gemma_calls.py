@@ -30,16 +30,13 @@ class GemmaCalls:
 
     def parse(self, source: Source, calls: Calls, opener: str) -> Step[None]:
         yield from self._call(source, calls)
-        while (yield from source.accept("call:", spaced=True)):
-            calls.begin("call:")
-            yield from self._named(source, calls)
+        while (yield from source.ahead("call:", spaced=True)):
+            calls.begin()
+            yield from self._call(source, calls)
         yield from source.accept("<tool_call|>", spaced=True)
 
     def _call(self, source: Source, calls: Calls) -> Step[None]:
         yield from source.expect("call:", spaced=True)
-        yield from self._named(source, calls)
-
-    def _named(self, source: Source, calls: Calls) -> Step[None]:
         name = yield from source.word(_NAME)
         yield from source.expect("{", spaced=True)
         out = calls.open(name)

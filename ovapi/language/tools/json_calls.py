@@ -37,8 +37,9 @@ class JsonCalls:
             return  # an empty list is text
         yield from self._call(source, calls)
         separator = "," if listed else ";"
-        while (yield from source.accept(separator, spaced=True)):
-            calls.begin(separator)
+        while (yield from source.ahead(separator, spaced=True)):
+            calls.begin()
+            yield from source.accept(separator, spaced=True)
             yield from self._call(source, calls)
         for closer in ("]" if listed else "", *self.closers):
             if closer:

@@ -35,16 +35,16 @@ class NamedJson:
     starts: tuple[str, ...] = ()
 
     def parse(self, source: Source, calls: Calls, opener: str) -> Step[None]:
-        if self.call_opener:
-            yield from source.expect(self.call_opener, spaced=True)
         yield from self._call(source, calls)
-        while self.call_opener and (yield from source.accept(self.call_opener, spaced=True)):
-            calls.begin(self.call_opener)
+        while self.call_opener and (yield from source.ahead(self.call_opener, spaced=True)):
+            calls.begin()
             yield from self._call(source, calls)
         if self.section_end:
             yield from source.accept(self.section_end, spaced=True)
 
     def _call(self, source: Source, calls: Calls) -> Step[None]:
+        if self.call_opener:
+            yield from source.expect(self.call_opener, spaced=True)
         header, _ = yield from source.header(markers(*self.header_ends))
         if not (found := self.header.fullmatch(header)):
             raise Malformed(f"{header} names no function")

@@ -46,14 +46,19 @@ class ParameterCalls:
     starts: tuple[str, ...] = field(default=())
 
     def parse(self, source: Source, calls: Calls, opener: str) -> Step[None]:
-        if self.call_opener and opener != self.call_opener:
-            yield from source.expect(self.call_opener, spaced=True)
+        if opener != self.call_opener:
+            yield from self._open_call(source)
         yield from self._call(source, calls)
-        while self.call_opener and (yield from source.accept(self.call_opener, spaced=True)):
-            calls.begin(self.call_opener)
+        while self.call_opener and (yield from source.ahead(self.call_opener, spaced=True)):
+            calls.begin()
+            yield from self._open_call(source)
             yield from self._call(source, calls)
         if self.section_end:
             yield from source.accept(self.section_end, spaced=True)
+
+    def _open_call(self, source: Source) -> Step[None]:
+        if self.call_opener:
+            yield from source.expect(self.call_opener, spaced=True)
 
     def _call(self, source: Source, calls: Calls) -> Step[None]:
         name = yield from self._name(source)

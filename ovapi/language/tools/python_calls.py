@@ -17,8 +17,7 @@ _NAME = re.compile(r"[\w.\-]*")
 class PythonCalls:
     """`before` and `after` are what may stand around the calls, in this order.
 
-    `suffix` is a method's name that follows each function's. Without a `separator` the calls stand
-    on lines of their own.
+    `suffix` is a method's name that follows each function's.
     """
 
     openers: tuple[str, ...] = ()
@@ -33,22 +32,22 @@ class PythonCalls:
             yield from source.accept(word, spaced=True)
         yield from source.space()
         yield from self._call(source, calls)
-        while (separator := (yield from self._next(source))) is not None:
-            calls.begin(separator)
+        while (yield from self._goes_on(source)):
+            calls.begin()
+            yield from source.accept(self.separator, spaced=self._spaced)
             yield from source.space()
             yield from self._call(source, calls)
-        for word in self.after[1:]:
+        for word in self.after:
             yield from source.accept(word, spaced=True)
 
-    def _next(self, source: Source) -> Step[str | None]:
-        """Read what stands before the next call, or, if there is none, the first word after."""
-        if self.after and (yield from source.accept(self.after[0], spaced=True)):
-            return None
-        if self.separator:
-            return (yield from source.accept(self.separator, spaced=True)) or None
-        space = yield from source.space()
-        char = yield from source.peek()
-        return space if char.isidentifier() else None
+    def _goes_on(self, source: Source) -> Step[bool]:
+        if self.after and (yield from source.ahead(self.after[0], spaced=True)):
+            return False
+        return bool((yield from source.ahead(self.separator, spaced=self._spaced)))
+
+    @property
+    def _spaced(self) -> bool:
+        return not self.separator.isspace()
 
     def _call(self, source: Source, calls: Calls) -> Step[None]:
         name = yield from source.word(_NAME)
