@@ -1,4 +1,4 @@
-"""Values that a model writes bare, without saying what they are: the schema tells."""
+"""Values that a model writes without quotes: the schema tells their types."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _KINDS = {'"': "string", "{": "object", "[": "array", "t": "boolean", "f": "bool
 def as_json(raw: str, kinds: Kinds) -> str:
     """A bare value as JSON: what it reads as if the schema allows that, else a string.
 
-    Where no string is allowed a Python literal will do, too. What fits nothing is a string as well:
-    it is for who runs the function to refuse it.
+    Where no string is allowed a Python literal is read, too. A value that fits none of the kinds
+    stays a string, which the client can refuse.
     """
     text = raw.strip()
     found = _read(json_text.value, text)

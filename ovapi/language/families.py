@@ -7,11 +7,10 @@ parser = family.parser(OfferedTools.of(tools), opened=family.opened_by(prompt))
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ovapi.errors import InvalidRequest
 from ovapi.language.call_ids import IdForm
 from ovapi.language.channels import ChannelFormat
 from ovapi.language.offered_tools import OfferedTools
@@ -120,9 +119,22 @@ def choose(template: str) -> Family:
 
 
 def named(name: str) -> Family:
-    """The family that the configuration names."""
+    """The family of that name; ValueError if there is none."""
     for family in (*FAMILIES, PLAIN):
         if family.name == name:
             return family
     known = ", ".join(sorted({family.name for family in FAMILIES}))
-    raise InvalidRequest(f"There is no model family {name}. Known: {known}.")
+    raise ValueError(f"There is no model family {name}. Known: {known}.")
+
+
+def with_formats(family: Family, tools: str | None, reasoning: str | None) -> Family:
+    """The family with other formats, by name; "" is none, None leaves what it has."""
+    tools = family.tools if tools is None else _known(tools, TOOL_FORMATS)
+    reasoning = family.reasoning if reasoning is None else _known(reasoning, REASONING_FORMATS)
+    return replace(family, tools=tools, reasoning=reasoning)
+
+
+def _known(name: str, formats: Mapping[str, object]) -> str:
+    if name and name not in formats:
+        raise ValueError(f"There is no format {name}. Known: {', '.join(sorted(formats))}.")
+    return name

@@ -13,7 +13,8 @@ from ovapi.language.source import Malformed, Sink, Source, Step
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
-_SCALAR = re.compile(r"[-+.0-9A-Za-z]*")
+_CONTROL = re.compile(r"[\x00-\x1f]*")
+_SCALAR = re.compile(r"[-+.0-9A-Za-z_]*")
 _UNICODE = re.compile(r"\\u[0-9A-Fa-f]{4}")
 
 
@@ -48,10 +49,11 @@ def string_body(source: Source, sink: Sink) -> Step[None]:
         char = yield from source.need()
         if char == "\\":
             sink((yield from _escape(source)))
-        elif source.take(1) == '"':
+        elif char == '"':
+            source.take(1)
             return
         else:
-            sink(escaped(char))
+            yield from source.run(_CONTROL, lambda text: sink(escaped(text)))
 
 
 def _escape(source: Source) -> Step[str]:

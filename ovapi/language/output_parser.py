@@ -76,7 +76,7 @@ class OutputParser:
         return self._calls.unknown
 
     def feed(self, piece: str) -> list[OutputEvent]:
-        """Take the next piece of text; return what it brings to light."""
+        """Take the next piece of text; return the events that it completes."""
         assert not self._finished
         if piece and not self._source.pass_on(piece):
             self._source.push(piece)

@@ -42,11 +42,7 @@ def value(source: Source, out: Value, lead: str = "") -> Step[None]:
 def _string(source: Source, sink: Sink) -> Step[None]:
     """Write what stands between the quotes, which are read too."""
     quote = source.take(1)
-    end = quote
-    if (yield from source.accept(quote * 2)):  # three of them, or an empty string
-        if not (yield from source.accept(quote)):
-            return
-        end = quote * 3
+    end = quote + (yield from source.accept(quote * 2))
     while True:
         yield from source.run(_PLAIN[quote], lambda text: sink(escaped(text)))
         if (yield from source.need()) == "\\":

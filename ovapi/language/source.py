@@ -48,7 +48,7 @@ class Source:
 
     @property
     def rest(self) -> str:
-        """What has come and is unread."""
+        """The unread text."""
         return self._text[self._at :]
 
     def push(self, piece: str) -> None:
@@ -56,14 +56,14 @@ class Source:
         self._at = 0
 
     def pass_on(self, piece: str) -> bool:
-        """The short way: true if the piece went straight to whom it concerns, no parser awake."""
+        """Give a piece that holds no marker straight to the sink; false if a parser must read it."""
         if self._passing is None or self._passing[0].search(piece):
             return False
         self._passing[1](piece)
         return True
 
     def take(self, count: int) -> str:
-        """Read so many characters, which must be there."""
+        """Read `count` characters that have come."""
         taken = self._text[self._at : self._at + count]
         self._at += count
         if self.record is not None:
@@ -71,11 +71,14 @@ class Source:
         return taken
 
     def error(self, what: str, *words: str) -> Malformed:
-        """To be raised where the text should go on otherwise, with one of the words."""
+        """The error to raise where one of the words should come next."""
+        return Truncated(what) if self._cut_short(words) else Malformed(what)
+
+    def _cut_short(self, words: tuple[str, ...]) -> bool:
+        """Has the text ended where, or within what, might have been one of the words?"""
         start = self._after_space()
         rest = self._text[start : start + MAX_NAME]
-        cut = self.ended and (not rest or any(word.startswith(rest) for word in words))
-        return Truncated(what) if cut else Malformed(what)
+        return self.ended and (not rest or any(word.startswith(rest) for word in words))
 
     def peek(self) -> Step[str]:
         """The next character, "" at the end; it stays unread."""
@@ -155,9 +158,9 @@ class Source:
         return word
 
     def followed_by(self, *words: str) -> Step[bool]:
-        """Does the text end, or go on with one of the words after some white space?"""
+        """Does the text go on with one of the words, after some white space, or end within it?"""
         word = yield from self.ahead(*words, spaced=True)
-        return bool(word) or (self.ended and self._after_space() == len(self._text))
+        return bool(word) or self._cut_short(words)
 
     def _after_space(self) -> int:
         found = _SPACE.match(self._text, self._at, self._at + _MAX_SPACE)

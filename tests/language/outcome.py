@@ -99,7 +99,10 @@ class Outcome:
 
 
 def parser_of(
-    family: str | Family, opened: bool = False, tools: Sequence[dict[str, Any]] = TOOLS, **options: Any
+    family: str | Family,
+    opened: bool = False,
+    tools: Sequence[dict[str, Any]] = TOOLS,
+    **options: Any,
 ) -> OutputParser:
     ids = (f"call-{number}" for number in count())
     chosen = named(family) if isinstance(family, str) else family
@@ -127,5 +130,3 @@ def read(family: str | Family, text: str, opened: bool = False, **options: Any) 
     whole = outcome_of(parser_of(family, opened, **options), [text])
     assert outcome_of(parser_of(family, opened, **options), text) == whole
     return whole
-
-

@@ -18,7 +18,7 @@ DIALECTS = pytest.mark.parametrize("dialect", WRITERS)
 NASTY: list[dict[str, Any]] = [
     {},
     {"text": ""},
-    {"text": 'He said "no", then \'yes\' \\ and \\n (not a break)'},
+    {"text": "He said \"no\", then 'yes' \\ and \\n (not a break)"},
     {"text": "line one\nline two\n\n  indented\ttab"},
     {"text": "é 漢字 🎉 \u200b", "count": -5, "ratio": 1.5e-07, "flag": True},
     {"text": "<tool_call>{}</tool_call> <think> [TOOL_CALLS] <|channel|> >>> functools["},

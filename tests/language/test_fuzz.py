@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -24,7 +25,8 @@ COMMON = [
     *" \n\n\t{}[]()<>\"'`:;,=|\\/-0159aefnt",
     "f", "g", "h", "text", "count", "name", "arguments", '"name": "f"', '"arguments": {',
     "null", "true", "None", "1e5", "\\u00e9", "\\ud83d", "\u00e9", "\U0001f389", "\r\n", "\x00",
-    "n" * 300, " " * 70, "<think>", "</think>", "<|im_end|>", "to=functions.f", "f(text='", "call:f{", "```json\n",
+    "n" * 300, " " * 70, "<think>", "</think>", "<|im_end|>", "to=functions.f", "f(text='",
+    "call:f{", "```json\n",
 ]  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def fragments(family: Family) -> list[str]:
 def _pieces(text: str) -> list[str]:
     step = random.Random(text)
     places = sorted(step.sample(range(len(text)), 12))
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]
 
 
 def random_text(random: random.Random, parts: list[str]) -> str:

@@ -35,7 +35,8 @@ def _list(before: str, after: str, name_key: str = "name", key: str = "arguments
 
 def harmony(calls: Calls) -> str:
     return "<|start|>assistant".join(
-        f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{dumps(given)}<|call|>"
+        f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{dumps(given)}"
+        "<|call|>"
         for name, given in calls
     )
 
@@ -51,7 +52,9 @@ def _gemma_value(value: Any) -> str:
 
 
 def gemma(calls: Calls) -> str:
-    return "".join(f"<|tool_call>call:{name}{_gemma_value(given)}<tool_call|>" for name, given in calls)
+    return "".join(
+        f"<|tool_call>call:{name}{_gemma_value(given)}<tool_call|>" for name, given in calls
+    )
 
 
 def qwen3_coder(calls: Calls) -> str:
@@ -109,7 +112,9 @@ def glm(calls: Calls) -> str:
 
 
 def glm47(calls: Calls) -> str:
-    return glm(calls).replace("</arg_key>\n", "</arg_key>").replace("</arg_value>\n", "</arg_value>")
+    return (
+        glm(calls).replace("</arg_key>\n", "</arg_key>").replace("</arg_value>\n", "</arg_value>")
+    )
 
 
 def deepseek_v32(calls: Calls) -> str:

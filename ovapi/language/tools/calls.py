@@ -76,7 +76,7 @@ class Calls:
         self._source.record = self._raw.append
 
     def offers(self, name: str) -> bool:
-        """Is it worth reading on? If not, the call is text from now on."""
+        """Was the function offered? If not, the call is text from here on."""
         if self._state is _State.PENDING and name not in self.tools:
             self._refuse()
         return self._state is _State.PENDING
@@ -98,7 +98,7 @@ class Calls:
             self._events.call(ToolCallEnd(self.given - 1))
 
     def drop(self) -> None:
-        """What was read since `begin` is neither a call nor text."""
+        """Forget what was read since `begin`: it is neither a call nor text."""
         self._state = _State.IDLE
         self._forget()
 
