@@ -62,7 +62,7 @@ class ChannelFormat:
     prompt_opens: bool = False
 
     def parse(
-        self, source: Source, calls: Calls, events: EventQueue, opener: str, hidden: tuple[str, ...]
+        self, source: Source, calls: Calls, events: EventQueue, opener: str, hidden: frozenset[str]
     ) -> Step[None]:
         """Read messages up to the end of one that no other follows at once."""
         ends = markers(*self.enders, *self.openers, *hidden)
@@ -81,9 +81,7 @@ class ChannelFormat:
                 return
             calls.begin(opener)
 
-    def _body(
-        self, source: Source, ends: Markers, sink: Sink, hidden: tuple[str, ...]
-    ) -> Step[str]:
+    def _body(self, source: Source, ends: Markers, sink: Sink, hidden: frozenset[str]) -> Step[str]:
         while (found := (yield from source.until(ends, sink))) in hidden:
             pass
         return found

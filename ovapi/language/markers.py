@@ -45,7 +45,11 @@ class Markers:
         return len(text)
 
 
-@lru_cache(maxsize=256)
 def markers(*words: str) -> Markers:
     """The same set is compiled once."""
+    return _compiled(frozenset(words))
+
+
+@lru_cache(maxsize=256)
+def _compiled(words: frozenset[str]) -> Markers:
     return Markers(words)

@@ -17,24 +17,18 @@ White space between calls, and between thought, calls and the end, is dropped.
 
 from __future__ import annotations
 
-import secrets
-import string
 from collections.abc import Callable
 
+from ovapi.language.answer_markers import answer_markers
+from ovapi.language.call_ids import IdForm
 from ovapi.language.channels import ChannelFormat
 from ovapi.language.event_queue import EventQueue
 from ovapi.language.events import OutputEvent
-from ovapi.language.markers import Markers, markers
 from ovapi.language.offered_tools import OfferedTools
 from ovapi.language.reasoning.format import ReasoningFormat
 from ovapi.language.reasoning.thought import Thought
 from ovapi.language.source import Malformed, Source, Step
 from ovapi.language.tools.calls import Calls, ToolFormat
-
-
-def _call_id() -> str:
-    alphabet = string.ascii_letters + string.digits
-    return "call_" + "".join(secrets.choice(alphabet) for _ in range(24))
 
 
 class OutputParser:
@@ -50,7 +44,7 @@ class OutputParser:
         tools: OfferedTools,
         opened: bool = False,
         hidden: tuple[str, ...] = (),
-        new_id: Callable[[], str] = _call_id,
+        new_id: Callable[[], str] = IdForm.ANY.new,
     ) -> None:
         self._source = Source()
         self._events = EventQueue()
@@ -58,7 +52,7 @@ class OutputParser:
         self._format = format
         self._reasoning = reasoning
         self._opened = opened
-        self._markers = _AnswerMarkers(format, reasoning, hidden)
+        self._markers = answer_markers(format, reasoning, hidden)
         self._steps = self._answer()
         self._finished = False
         next(self._steps)
@@ -164,25 +158,3 @@ class OutputParser:
         except Malformed as error:
             return self._calls.fail(error)
         return self._calls.end()
-
-
-class _AnswerMarkers:
-    """The markers that count outside of calls and thought."""
-
-    def __init__(
-        self,
-        format: ToolFormat | ChannelFormat | None,
-        reasoning: ReasoningFormat | None,
-        hidden: tuple[str, ...],
-    ) -> None:
-        calls = format.openers if format else ()
-        self.starts = format.starts if format else ()
-        thought = reasoning.openers if reasoning else ()
-        known = (*calls, *self.starts, *thought, *(reasoning.closers if reasoning else ()))
-        if isinstance(format, ChannelFormat):
-            known += format.enders
-        hidden += reasoning.hidden if reasoning else ()
-        self.hidden = tuple(text for text in hidden if not any(text in word for word in known))
-        everywhere = thought if reasoning and reasoning.anywhere else ()
-        self.anywhere: Markers = markers(*calls, *everywhere, *self.hidden)
-        self.fresh = (*calls, *thought, *self.hidden)

@@ -56,7 +56,7 @@ class Source:
         self._at = 0
 
     def pass_on(self, piece: str) -> bool:
-        """Give a piece that holds no marker straight to the sink; false if a parser must read it."""
+        """Give a piece without markers straight to the sink; false if a parser must read it."""
         if self._passing is None or self._passing[0].search(piece):
             return False
         self._passing[1](piece)

@@ -73,7 +73,8 @@ def test_unknown_name_is_refused() -> None:
 def test_formats_can_be_named() -> None:
     family = with_formats(PLAIN, "hermes", "think")
     assert (family.tools, family.reasoning) == ("hermes", "think")
-    assert with_formats(family, None, "") == with_formats(PLAIN, "hermes", None)
+    assert with_formats(family, None, "") == with_formats(PLAIN, "hermes", "")
+    assert with_formats(PLAIN, None, None) == PLAIN
     with pytest.raises(ValueError, match=r"no format xml\. Known: apriel, "):
         with_formats(family, None, "xml")
 

@@ -14,9 +14,7 @@ _LINE_BREAKS = re.compile(r"\n*")
 class Thought:
     """Gives thought to `sink` without the line breaks around it."""
 
-    def __init__(
-        self, source: Source, format: ReasoningFormat, sink: Sink, hidden: tuple[str, ...]
-    ):
+    def __init__(self, source: Source, format: ReasoningFormat, sink: Sink, hidden: frozenset[str]):
         self._source = source
         self._format = format
         self._sink = sink
