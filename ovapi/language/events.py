@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ovapi.core import Delta
+
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
@@ -59,3 +61,13 @@ class ToolCallEnd:
 
 
 OutputEvent = TextDelta | ReasoningDelta | ToolCallStart | ToolCallDelta | ToolCallEnd
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDelta(Delta):
+    """A Delta whose `text` is as the model wrote it, and what that text means.
+
+    The parts may lag behind the text: what may become a marker waits for what follows it.
+    """
+
+    parts: tuple[OutputEvent, ...] = ()
