@@ -11,6 +11,16 @@ Kinds = frozenset[str]
 ANY: Kinds = frozenset()
 
 _MAX_DEPTH = 8  # of schemas that refer to schemas
+_NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def tool_definition(function: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A function as chat templates expect it, always with parameters.
+
+    Without what is null, and without `strict`, which says nothing to a model.
+    """
+    given = {key: value for key, value in function.items() if value is not None and key != "strict"}
+    return {"type": "function", "function": {"parameters": _NO_PARAMETERS, **given}}
 
 
 class OfferedTools:

@@ -9,9 +9,9 @@ from typing import Any
 from ovapi.core import Parsing
 from ovapi.errors import InvalidRequest
 from ovapi.http.error_responses import refuse
+from ovapi.language.offered_tools import tool_definition
 
 JsonObject = Mapping[str, Any]
-NO_PARAMETERS: JsonObject = {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def tool_use(body: JsonObject) -> ToolUse:
         refuse("functions", "is the older form of 'tools': send only one")
     functions = _functions(body, legacy)
     return ToolUse(
-        tools=tuple(map(_tool, _chosen(body, functions))),
+        tools=tuple(map(tool_definition, _chosen(body, functions))),
         legacy=legacy,
         parallel=body.get("parallel_tool_calls") is not False,
     )
@@ -57,12 +57,6 @@ def _functions(body: JsonObject, legacy: bool) -> dict[str, JsonObject]:
             refuse(f"{where}.name", f"is '{function['name']}', as is that of another function")
         found[function["name"]] = function
     return found
-
-
-def _tool(function: JsonObject) -> JsonObject:
-    """Without what is null, and without `strict`, which says nothing to a model."""
-    given = {key: value for key, value in function.items() if value is not None and key != "strict"}
-    return {"type": "function", "function": {"parameters": NO_PARAMETERS, **given}}
 
 
 def _chosen(body: JsonObject, functions: Mapping[str, JsonObject]) -> Iterable[JsonObject]:
