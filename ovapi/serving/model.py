@@ -190,6 +190,8 @@ class Model:
                 return  # no client asks for it
             self._note(slot, event)
             sink(event)
+            if slot.request.id not in self._open:
+                _count_calls(slot)
             self._start_next()
 
         recorder, demand = self.observer.begin(request), demand_of(request, self._context)
@@ -296,6 +298,7 @@ class Model:
         if self._open.get(slot.request.id) is not slot or slot.choices > 1:
             return
         slot.recorder.event(finished)
+        _count_calls(slot)
         self._release(slot.request.id)
         self.engine.cancel(slot.request.id)
         self._start_next()
@@ -306,7 +309,15 @@ class Model:
         for request in submission.requests:
             slot = self._release(request.id)
             if slot is not None:
+                _count_calls(slot)
                 slot.recorder.cancelled()
                 if slot.started:
                     self.engine.cancel(request.id)
         self._start_next()
+
+
+def _count_calls(slot: Slot) -> None:
+    if slot.reader is not None:
+        for outcome, count in slot.reader.counts.items():
+            if count:
+                slot.recorder.calls(outcome, count)

@@ -17,10 +17,10 @@ from ovapi.engine.genai.speculation import pipeline_settings, read_draft
 from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
+from ovapi.engine.model_language import language_options
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
-from ovapi.language.model_language import LanguageOptions
 
 log = logging.getLogger(__name__)
 
@@ -93,27 +93,19 @@ def load_single(spec: EngineSpec) -> tuple[Any, InputProcessor, EngineInfo]:
 
 
 def make_input_processor(
-    tokenizer: Any, files: ModelFiles, cache: int | None, options: EngineOptions | None = None
+    tokenizer: Any, files: ModelFiles, cache: int | None, options: EngineOptions
 ) -> InputProcessor:
     table = TokenTable.build(tokenizer)
     eos_ids = files.eos_ids
     if not eos_ids and tokenizer.get_eos_token_id() >= 0:
         eos_ids = frozenset((tokenizer.get_eos_token_id(),))
     return InputProcessor(
-        encoder=PromptEncoder(tokenizer, files, table.special_texts(), _language_options(options)),
+        encoder=PromptEncoder(tokenizer, files, table.special_texts(), language_options(options)),
         table=table,
         eos_ids=eos_ids,
         vocabulary=files.vocabulary or len(table.pieces),
         context=files.context,
         cache=cache,
-    )
-
-
-def _language_options(options: EngineOptions | None) -> LanguageOptions:
-    if options is None:
-        return LanguageOptions()
-    return LanguageOptions(
-        options.tool_format, options.reasoning_format, options.tools_by_system_message
     )
 
 

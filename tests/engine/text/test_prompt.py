@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ovapi.config.engine_options import EngineOptions
 from ovapi.core import ChatPrompt, GenerateRequest, SamplingParams, TextPrompt
 from ovapi.engine.genai.loader import make_input_processor
 from ovapi.engine.model_files import ModelFiles
@@ -27,7 +28,7 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="module")
 def input_processor(tokenizer: Any) -> InputProcessor:
-    return make_input_processor(tokenizer, ModelFiles.read(DEMO), None)
+    return make_input_processor(tokenizer, ModelFiles.read(DEMO), None, EngineOptions("demo", DEMO))
 
 
 @pytest.mark.parametrize(("tools", "text"), [((), "plain"), (({"name": "f"},), '{"name": "f"}')])
