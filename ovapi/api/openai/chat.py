@@ -114,7 +114,7 @@ class ChatEncoder(OpenAIEncoder):
         message = MessagePieces(choice.deltas).message(self._form)
         return {
             "index": index,
-            "message": {"role": "assistant", "refusal": None, **message},
+            "message": {"role": "assistant", "content": None, "refusal": None, **message},
             "logprobs": self._logprobs(choice.deltas),
             "finish_reason": self._form.finish_reason(choice.finish_reason),
         }

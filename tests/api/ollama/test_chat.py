@@ -89,7 +89,6 @@ async def test_without_messages_there_is_only_the_model(api: Api, body: dict[str
         ("messages[0].role", {"messages": [{"role": "robot", "content": "Hello"}]}),
         ("messages[0].content", {"messages": [{"role": "user", "content": []}]}),
         ("messages[0].images", {"messages": [{"role": "user", "images": ["aGk="]}]}),
-        ("tools", {**HELLO, "tools": [{"type": "function", "function": {"name": "f"}}]}),
         ("format", {**HELLO, "format": {"type": "object"}}),
         ("prompt", {**HELLO, "prompt": "Hello"}),
     ],
