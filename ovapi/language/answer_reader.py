@@ -192,13 +192,13 @@ def reading(
 def _check_tools(language: ModelLanguage) -> None:
     if not language.knows_tools and not language.taught:
         raise UnsupportedParameter(
-            "This model's chat template does not support tools. Omit them, or have the server tell "
-            "the model of them: 'tools_by_system_message' in its configuration.",
+            "'tools' cannot be used: this model's chat template does not support tools. Omit it, or "
+            "set 'tools_by_system_message' in the configuration of the model.",
             param="tools",
         )
     if not language.family.tools:
         raise UnsupportedParameter(
-            "The server does not know how this model writes tool calls. Omit the tools, or set "
-            "'tool_format' in the configuration of the model.",
+            "'tools' cannot be used: the server does not know how this model writes tool calls. "
+            "Omit it, or set 'tool_format' in the configuration of the model.",
             param="tools",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ovapi.core import Message
+from ovapi.core import Message, ToolCall
 from ovapi.language.call_ids import IdForm
 
 
@@ -29,15 +29,16 @@ def conversation(messages: Sequence[Message], ids: IdForm) -> Sequence[Message]:
 class _Turn:
     """A message and the results after it."""
 
-    def __init__(self, message: Message, number: int) -> None:
+    def __init__(self, message: Message, number: int, seen: set[str]) -> None:
         self._message = message
         self._results: list[tuple[int, Message]] = []
         self._given = [call.id for call in message.tool_calls]
         self._open = list(range(len(message.tool_calls)))
-        self.calls = [
-            replace(call, id=call.id or f"call_{number}_{place}")
-            for place, call in enumerate(message.tool_calls)
-        ]
+        self.calls: list[ToolCall] = []
+        for place, call in enumerate(message.tool_calls):
+            id = call.id if call.id not in seen else f"{call.id or 'call'}_{number}_{place}"
+            self.calls.append(replace(call, id=id))
+            seen.add(id)
 
     def answer(self, result: Message) -> None:
         place = self._place(result)
@@ -66,12 +67,13 @@ class _Turn:
 
 def _turns(messages: Sequence[Message]) -> Iterator[_Turn]:
     turn: _Turn | None = None
+    seen = {""}  # ids; some clients begin anew in every turn
     for number, message in enumerate(messages):
         if message.role == "tool" and turn is not None:
             turn.answer(message)
             continue
         if turn is not None:
             yield turn
-        turn = _Turn(message, number)
+        turn = _Turn(message, number, seen)
     if turn is not None:
         yield turn
