@@ -192,8 +192,8 @@ def reading(
 def _check_tools(language: ModelLanguage) -> None:
     if not language.knows_tools and not language.taught:
         raise UnsupportedParameter(
-            "'tools' cannot be used: this model's chat template does not support tools. Omit it, or "
-            "set 'tools_by_system_message' in the configuration of the model.",
+            "'tools' cannot be used: this model's chat template does not support tools. Omit it, "
+            "or set 'tools_by_system_message' in the configuration of the model.",
             param="tools",
         )
     if not language.family.tools:

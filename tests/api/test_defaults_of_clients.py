@@ -175,7 +175,7 @@ def parts(part: dict[str, Any]) -> dict[str, Any]:
             "Structured output is not supported yet",
         ),
         (CHAT, {"guided_json": {}}, "guided_json", "Structured output is not supported yet"),
-        (CHAT, {"tools": [TOOL]}, "tools", "Omit it, or set 'tools_by_system_message'"),
+        (CHAT, {"tools": [TOOL]}, "tools", "Omit it, or set"),
         (CHAT, {"tool_choice": "required"}, "tool_choice", 'send "auto"'),
         (CHAT, {"verbosity": "low"}, "verbosity", "Ask for it in the messages"),
         (CHAT, {"modalities": ["text", "audio"]}, "modalities[1]", "This model writes text only"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ovapi.core import Delta
-from ovapi.http.json_encoder import encode_json
+from ovapi.http.answer.json_encoder import encode_json
 from ovapi.language.events import (
     OutputEvent,
     ParsedDelta,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ovapi.http.error_responses import refuse
+from ovapi.http.answer.error_responses import refuse
 
 TemplateArgs = Mapping[str, str | int | float | bool | None]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ovapi.core import Parsing
 from ovapi.errors import InvalidRequest
-from ovapi.http.error_responses import refuse
+from ovapi.http.answer.error_responses import refuse
 from ovapi.language.offered_tools import tool_definition
 
 JsonObject = Mapping[str, Any]
