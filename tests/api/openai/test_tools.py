@@ -402,6 +402,24 @@ async def test_hidden_reasoning(api: Api) -> None:
     assert "Hm" not in json.dumps(chunks)
 
 
+async def test_a_comment_while_hidden_reasoning_goes_on(api: Api) -> None:
+    speak(api.engine, HERMES)
+    api.keep_alive_every(0.1)
+    body = chat(stream=True, include_reasoning=False)
+    async with api.client() as client:
+        answer = asyncio.create_task(client.post(CHAT, json=body))
+        await until(lambda: api.engine.sinks)
+        (sink,) = api.engine.sinks.values()
+        accepted, *rest = said("<think>" + "Hm. " * 60 + "</think>Four.")
+        sink(accepted)
+        for event in rest:
+            sink(event)
+            await asyncio.sleep(0.01)
+        text = (await answer).text
+    assert "Hm" not in text
+    assert text.count(": keep-alive") >= 3
+
+
 async def test_reasoning_that_the_prompt_has_begun(api: Api) -> None:
     speak(api.engine, HERMES)
     api.engine.scripts.append(said("Hm.</think>Four.", prompt_end="assistant\n<think>\n"))
