@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 
 import psutil
+import pytest
 
 from ovapi.config.settings import ModelConfig
 from ovapi.core import (
@@ -77,8 +78,9 @@ def ids(events: Sequence[Event]) -> list[int]:
     return [id for event in events if isinstance(event, Delta) for id in event.token_ids]
 
 
-async def test_a_call_goes_on_where_a_killed_engine_left_it() -> None:
-    driver = await Driver.started("batching")
+@pytest.mark.parametrize("kind", ["batching", "paged"])
+async def test_a_call_goes_on_where_a_killed_engine_left_it(kind: str) -> None:
+    driver = await Driver.started(kind)
     model = Model(ModelConfig("demo", DEMO), driver.engine)
     driver.engine.on_state = lambda state: driver.states.append(state.status)
     try:
