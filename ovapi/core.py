@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ovapi.errors import ApiError
 
 Role = Literal["system", "user", "assistant", "tool"]
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,17 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Parsing:
+    """What is to be found in an answer beside its text: thought, and calls of `tools`.
+
+    `tools` are OpenAI function definitions. With `one_call` the answer ends after its first call.
+    """
+
+    tools: tuple[Mapping[str, Any], ...] = ()
+    one_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GenerateRequest:
     """One generation: one engine request, giving one choice (or `beams.results` choices).
 
@@ -133,6 +144,8 @@ class GenerateRequest:
     the last so many tokens of the prompt. `http_id` is the X-Request-ID that it came with.
     `adapter` is the name of an adapter of the engine. Callers take turns, and requests with
     different salts share no prefix cache, in engines that know of these.
+    `parsing` None: the answer is text, whatever is in it. With `tells_prompt_end` its Accepted has
+    the end of the prompt.
     """
 
     id: str
@@ -144,6 +157,8 @@ class GenerateRequest:
     adapter: str = ""
     caller: str = ""
     cache_salt: str = ""
+    parsing: Parsing | None = None
+    tells_prompt_end: bool = False
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -176,18 +191,26 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens really consumed. `cached_tokens` None: the engine does not tell."""
+    """Tokens really consumed. `cached_tokens` None: the engine does not tell.
+
+    `reasoning_tokens` are those of the completion that were thought; None: nothing looked for any.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The prompt is tokenized and fits; the request is queued or running. Always first."""
+    """The prompt is tokenized and fits; the request is queued or running. Always first.
+
+    `prompt_end` is the text of the prompt's last tokens, for a request with `tells_prompt_end`.
+    """
 
     prompt_tokens: int
+    prompt_end: str = ""
 
 
 @dataclass(frozen=True, slots=True)

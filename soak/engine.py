@@ -33,7 +33,11 @@ GRAMMARS: list[dict[str, Any]] = [
     {"guided_json": {"anyOf": [{"type": "string"}] * 50_000}},
     {"guided_grammar": "root ::= root"},
     {"structured_outputs": {"regex": "(a|b)*"}},
-    {"tools": [{"type": "function", "function": {"name": "f"}}]},
+    {
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
+    },
+    {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
 ]
 """Each can crash or stall a grammar compiler; as long as there is none, it is refused by name."""
 ODD = [

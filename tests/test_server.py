@@ -117,6 +117,8 @@ def test_check_says_what_would_be_served() -> None:
     result = command("--check")
     assert result.returncode == 0
     assert f"model {DEMO} on CPU" in result.stdout
+    language = "hermes, tools (format hermes), thinking (format think)"
+    assert f"  language: {language}" in result.stdout
 
 
 def test_check_names_the_path_of_an_error(tmp_path: Path) -> None:

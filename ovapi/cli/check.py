@@ -25,11 +25,25 @@ def _check_model(config: Config, model: ModelConfig) -> bool:
     exists = (model.path / MODEL_FILE).is_file()
     rest = _lifecycle(config, model) if exists else f": {model.path} has no {MODEL_FILE}"
     print(f"model {model.name} on {model.device} ({model.engine} engine){rest}")
+    if exists:
+        print(f"  language: {_language(model)}")
     choice = profile.choose(config, model)
     for reason in choice.ignored:
         print(f"  {reason}: ignored")
     print(f"  profile: {choice.profile or 'none'}")
     return not exists
+
+
+def _language(model: ModelConfig) -> str:
+    """The family, and what it can do."""
+    from ovapi.serving.language_metadata import language_of
+
+    language = language_of(model)
+    family = language.family
+    how = "told by a system message, " if language.taught else ""
+    tools = f"tools ({how}format {family.tools})" if language.calls else "no tools"
+    named = f" (format {family.reasoning})" if family.reasoning else ""
+    return f"{family.name}, {tools}, {f'thinking{named}' if language.thinks else 'no thinking'}"
 
 
 def _lifecycle(config: Config, model: ModelConfig) -> str:

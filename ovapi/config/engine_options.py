@@ -41,6 +41,9 @@ class EngineOptions:
     profile's, else the engine's default. While a long prompt is prefilled, a token takes those that
     decode `max_slowdown` times as long on average. An engine process that has work and reports
     nothing for `stall_seconds`, or is not ready `load_seconds` after its start, is replaced.
+    `tool_format` and `reasoning_format` are how the model writes calls and thought: the name of a
+    format, `auto` or `none`. With `tools_by_system_message` a system message tells the model of
+    tools if its chat template does not.
     """
 
     name: str
@@ -56,3 +59,6 @@ class EngineOptions:
     max_slowdown: float = 2.5
     stall_seconds: float = 60.0
     load_seconds: float = 600.0
+    tool_format: str = "auto"
+    reasoning_format: str = "auto"
+    tools_by_system_message: bool = False

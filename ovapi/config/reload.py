@@ -30,7 +30,7 @@ SERVER = {
 LOGGING = {"level", "prompts"}
 MODEL = {
     "max_queued", "queue_seconds", "max_tokens_in_flight", "aliases", "defaults",
-    "load", "load_wait_seconds", "keep_alive", "keep_alive_requests",
+    "load", "load_wait_seconds", "keep_alive", "keep_alive_requests", "reasoning_field",
 }  # fmt: skip
 """The fields that can change; every other one needs a restart."""
 

@@ -91,8 +91,9 @@ class ModelConfig(EngineOptions):
     """One model to serve: how its engine runs, and how requests reach it.
 
     `keep_alive` None: it stays loaded. `keep_alive_requests` says what a request may change about
-    that: `lease`, `obey` or `ignore`. An adapter is served as a model of its own: its base model
-    with `adapter`, whose name is then in `parent`.
+    that: `lease`, `obey` or `ignore`. `reasoning_field` is where OpenAI's clients find thought:
+    `reasoning_content`, `reasoning` or `both`. An adapter is served as a model of its own: its base
+    model with `adapter`, whose name is then in `parent`.
     """
 
     engine: str = "auto"
@@ -107,6 +108,7 @@ class ModelConfig(EngineOptions):
     aliases: tuple[str, ...] = ()
     defaults: SamplingParams = field(default_factory=SamplingParams)
     parent: str | None = None
+    reasoning_field: str = "both"
 
 
 @dataclass(frozen=True)

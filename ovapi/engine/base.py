@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from ovapi.config.engine_options import EngineOptions
 from ovapi.core import GenerateRequest, Prompt, Sink
 from ovapi.errors import ApiError, ModelFailed, ModelLoading
+from ovapi.language.model_language import ModelLanguage
 
 EngineStatus = Literal["unloaded", "loading", "ready", "restarting", "failed", "stopped"]
 """`unloaded` until it is started. While an engine restarts it still takes requests, which wait."""
@@ -45,7 +46,7 @@ class EngineInfo:
 
     `pid` is the process that it has of its own, if it has one. `at_once` is how many requests it
     takes together, where that is less than its configuration says. `token_bytes` is the length of
-    the longest token.
+    the longest token. `language` is how the model writes calls and thought, if it chats.
     """
 
     context: int
@@ -56,6 +57,7 @@ class EngineInfo:
     pid: int | None = None
     at_once: int | None = None
     token_bytes: int | None = None
+    language: ModelLanguage | None = None
 
 
 @dataclass(frozen=True, slots=True)

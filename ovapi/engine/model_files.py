@@ -50,7 +50,7 @@ class ModelFiles:
             cache_values=_cache_values(config),
             eos_ids=_ids(generation) or _ids(config),
             chat_template=templates.default,
-            variables=_variables(_read_object(folder / "tokenizer_config.json")),
+            variables=read_template_variables(folder),
             tool_template=templates.tool_use,
         )
 
@@ -84,6 +84,11 @@ def read_chat_templates(folder: Path) -> ChatTemplateSources:
     tool_use = named.get("tool_use")
     default = named.get("default", tool_use)
     return ChatTemplateSources(default, tool_use if tool_use != default else None)
+
+
+def read_template_variables(folder: Path) -> Mapping[str, str]:
+    """The special tokens that chat templates use by name. Raises LoadError."""
+    return _variables(_read_object(folder / "tokenizer_config.json"))
 
 
 def _template_files(folder: Path) -> dict[str, str]:

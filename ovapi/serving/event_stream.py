@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tornado.ioloop import IOLoop
 
 from ovapi.core import Accepted, Delta, Event, Failed, Finished, Sink, Started, Usage
 from ovapi.errors import DeadlineExceeded
+from ovapi.language.answer_reader import AnswerReader
 from ovapi.serving.metrics.request_timings import RequestTimings
 
 
@@ -48,6 +49,7 @@ class EventStream:
         self._open = set(range(choices))
         self._tokens = [0] * choices
         self._prompts: dict[int, int] = {}  # tokens of each engine request, by its offset
+        self._readers: dict[int, AnswerReader] = {}  # of those whose answers are to be read
         self._deadline: asyncio.TimerHandle | None = None
         self.started = 0
         """How many engine requests behind it an engine has got."""
@@ -59,15 +61,24 @@ class EventStream:
         """No choice is open any more: what `drain` has not given yet is the rest."""
         return not self._open
 
-    def sink(self, offset: int = 0) -> Sink:
-        """The sink of the engine request whose choice 0 is choice `offset` of this stream."""
+    def sink(self, offset: int = 0, reader: AnswerReader | None = None) -> Sink:
+        """The sink of the engine request whose choice 0 is choice `offset` of this stream.
 
+        What a `reader` makes of its events takes their place.
+        """
         self._prompts[offset] = 0
+        if reader is not None:
+            self._readers[offset] = reader
+            return lambda event: self._read(offset, reader, event)
 
         def put(event: Event) -> None:
             self._put(offset, event)
 
         return put
+
+    def _read(self, offset: int, reader: AnswerReader, event: Event) -> None:
+        for meant in reader.read(event):
+            self._put(offset, meant)
 
     def _put(self, offset: int, event: Event) -> None:
         if isinstance(event, Delta):
@@ -108,15 +119,18 @@ class EventStream:
         if not any(self._tokens):
             self._put(0, Failed(DeadlineExceeded("Request deadline exceeded.")))
             return
-        cut = [(choice, Finished("length", self._usage(choice))) for choice in sorted(self._open)]
+        cut = [(choice, event) for choice in sorted(self._open) for event in self._cut(choice)]
         self._give_up()
         self._waiting += cut
         self._wake()
 
-    def _usage(self, choice: int) -> Usage:
-        """What a choice has come to so far."""
+    def _cut(self, choice: int) -> Sequence[Event]:
+        """The end of a choice as it is now, with what its reader has held back."""
         offset = max(offset for offset in self._prompts if offset <= choice)
-        return Usage(self._prompts[offset], self._tokens[choice])
+        usage = Usage(self._prompts[offset], self._tokens[choice])
+        finished = Finished("length", usage, choice - offset)
+        reader = self._readers.get(offset)
+        return (finished,) if reader is None else reader.read(finished)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -25,6 +25,8 @@ from ovapi.errors import (
     QueueFull,
     QueueTimeout,
 )
+from ovapi.language.answer_reader import AnswerReader, reading
+from ovapi.language.model_language import ModelLanguage
 from ovapi.serving.admission import AdmissionControl, Demand, demand_of
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.fair_queue import FairQueue
@@ -94,6 +96,12 @@ class Model:
         return replace(stats, waiting=waiting)
 
     @property
+    def language(self) -> ModelLanguage | None:
+        """How the model writes calls and thought; None until it was loaded."""
+        info = self.engine.state.info
+        return info.language if info is not None else None
+
+    @property
     def defaults(self) -> SamplingParams:
         """What a request gets for the sampling parameters that it does not name."""
         return self.config.defaults
@@ -106,12 +114,14 @@ class Model:
         """
         self.check_ready()
         self.check_slots(len(requests))
+        read = [reading(request, self.language) for request in requests]
         stream = EventStream(
             sum(request.choices for request in requests), on_close=lambda: self._cancel(submission)
         )
-        submission = Submission(requests, stream, caller)
+        submission = Submission([request for request, _ in read], stream, caller)
         nobody_waits = self.started == len(self._open)
-        self._start_or_queue(list(self._slots(submission)), nobody_waits)
+        slots = list(self._slots(submission, [reader for _, reader in read]))
+        self._start_or_queue(slots, nobody_waits)
         if not stream.started and not stream.ended:
             self._set_alarm(submission)
         return stream
@@ -153,12 +163,15 @@ class Model:
 
     # --- the queue ---
 
-    def _slots(self, submission: Submission) -> Iterator[Slot]:
+    def _slots(
+        self, submission: Submission, readers: Sequence[AnswerReader | None]
+    ) -> Iterator[Slot]:
         """A slot for each engine request; their choices are numbered through."""
         self._idle.clear()
         offset = 0
-        for request in submission.requests:
-            slot = self._slot(request, submission, submission.stream.sink(offset))
+        for request, reader in zip(submission.requests, readers, strict=True):
+            slot = self._slot(request, submission, submission.stream.sink(offset, reader))
+            slot.reader = reader
             self._open[request.id] = slot
             submission.stream.timings.append(slot.recorder.timings)
             offset += request.choices
@@ -170,11 +183,15 @@ class Model:
             slot.recorder.event(event)
             if isinstance(event, Delta):
                 sink(event)
+                if slot.reader is not None and slot.reader.cut is not None:
+                    self._cut(slot, slot.reader.cut)
                 return
             if isinstance(event, Started):
                 return  # no client asks for it
             self._note(slot, event)
             sink(event)
+            if slot.request.id not in self._open:
+                _count_calls(slot)
             self._start_next()
 
         recorder, demand = self.observer.begin(request), demand_of(request, self._context)
@@ -276,13 +293,31 @@ class Model:
         await self._idle.wait()
         await self.lifecycle.idle()
 
+    def _cut(self, slot: Slot, finished: Finished) -> None:
+        """The answer has ended before its engine did."""
+        if self._open.get(slot.request.id) is not slot or slot.choices > 1:
+            return
+        slot.recorder.event(finished)
+        _count_calls(slot)
+        self._release(slot.request.id)
+        self.engine.cancel(slot.request.id)
+        self._start_next()
+
     def _cancel(self, submission: Submission) -> None:
         if submission.alarm is not None:
             submission.alarm.cancel()
         for request in submission.requests:
             slot = self._release(request.id)
             if slot is not None:
+                _count_calls(slot)
                 slot.recorder.cancelled()
                 if slot.started:
                     self.engine.cancel(request.id)
         self._start_next()
+
+
+def _count_calls(slot: Slot) -> None:
+    if slot.reader is not None:
+        for outcome, count in slot.reader.counts.items():
+            if count:
+                slot.recorder.calls(outcome, count)

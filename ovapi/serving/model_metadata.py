@@ -37,9 +37,6 @@ WEIGHTS = {
 }  # fmt: skip
 """OpenVINO's element types that weights have; the others are those of shapes and indices."""
 
-WORD = re.compile(r"[a-z_]+")
-DELIMITERS = {"{{": "}}", "{%": "%}"}
-"""What code in a Jinja template begins and ends with."""
 MAX_TEXT = 200
 """Characters of a text in config.json; architectures have about ten."""
 MAX_INTEGER = 2**53
@@ -64,8 +61,7 @@ NAMES = {
 class ModelMetadata:
     """`size` is of all files, in bytes; `modified` in Unix nanoseconds; "" is not known.
 
-    `template` is that for chats without tools. `uses` are the words in the code of all templates:
-    it has all variables that they look at.
+    `template` is that for chats without tools.
     """
 
     size: int = 0
@@ -75,7 +71,6 @@ class ModelMetadata:
     parameters: int = 0
     weights: str = ""
     template: str = ""
-    uses: frozenset[str] = frozenset()
     info: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
@@ -91,7 +86,6 @@ def read_metadata(folder: Path) -> ModelMetadata:
     files = _files(folder)
     config: dict[str, Any] = _readable(read_config, folder, {})
     templates = _readable(read_chat_templates, folder, ChatTemplateSources())
-    sources = [one for one in (templates.default, templates.tool_use) if one is not None]
     family = _text(config.get("model_type")) or ""
     parameters, weights = _weights(folder / MODEL_FILE)
     return ModelMetadata(
@@ -101,8 +95,7 @@ def read_metadata(folder: Path) -> ModelMetadata:
         family=family,
         parameters=parameters,
         weights=weights,
-        template=sources[0] if sources else "",
-        uses=frozenset(word for source in sources for word in _words(source)),
+        template=templates.default or "",
         info=_info(config, family, parameters),
     )
 
@@ -147,19 +140,6 @@ def _content(file: Path, most: int) -> bytes:
         return file.read_bytes() if file.stat().st_size <= most else b""
     except OSError:
         return b""
-
-
-def _words(source: str) -> Iterator[str]:
-    """The words in the code of a template, in a time as long as the template."""
-    position = 0
-    for start in re.finditer(r"\{[{%]", source):
-        if start.start() < position:
-            continue
-        end = source.find(DELIMITERS[start.group()], start.end())
-        if end < 0:
-            return
-        position = end
-        yield from WORD.findall(source, start.end(), end)
 
 
 def _weights(graph: Path) -> tuple[int, str]:

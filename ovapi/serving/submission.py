@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ovapi.core import GenerateRequest, Sink
+from ovapi.language.answer_reader import AnswerReader
 from ovapi.serving.admission import Demand
 from ovapi.serving.event_stream import EventStream
 from ovapi.serving.metrics.request_recorder import RequestRecorder
@@ -27,6 +28,7 @@ class Slot:
     """What an engine request holds: `choices` have not ended yet, `recorder` sees all of it.
 
     It may have to wait in the queue until it is `started`; from then on its engine calls `deliver`.
+    `reader` finds what is in its answers beside text, if that is wanted.
     """
 
     request: GenerateRequest
@@ -37,3 +39,4 @@ class Slot:
     deliver: Sink
     started: bool = False
     queued: bool = False
+    reader: AnswerReader | None = None

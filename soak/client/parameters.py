@@ -22,6 +22,7 @@ def call(**fields: Any) -> dict[str, Any]:
 
 
 FUNCTION = {"name": "f", "arguments": "{}"}
+TOOL = {"type": "function", "function": {"name": "g"}}
 
 PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     # the whole
@@ -185,9 +186,15 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("service_tier", chat(service_tier="golden")),
     ("modalities[1]", chat(modalities=["text", "audio"])),
     # known and refused
-    ("tools", chat(tools=[{"type": "function", "function": {"name": "f"}}])),
+    ("tools[0].type", chat(tools=[{"type": "custom", "custom": {"name": "f"}}])),
+    (
+        "tools[0].function.strict",
+        chat(tools=[{"type": "function", "function": {"name": "f", "strict": True}}]),
+    ),
+    ("tools[0].function.name", chat(tools=[{"type": "function", "function": {"name": "a b"}}])),
     ("tool_choice", chat(tool_choice="required")),
-    ("functions", chat(functions=[{"name": "f"}])),
+    ("functions[0].name", chat(functions=[{"name": "a b"}])),
+    ("functions", chat(functions=[{"name": "f"}], tools=[TOOL])),
     ("function_call", chat(function_call={"name": "f"})),
     ("reasoning_effort", chat(reasoning_effort="extreme")),
     ("chat_template", chat(chat_template="{{ 1 }}")),

@@ -175,8 +175,8 @@ def parts(part: dict[str, Any]) -> dict[str, Any]:
             "Structured output is not supported yet",
         ),
         (CHAT, {"guided_json": {}}, "guided_json", "Structured output is not supported yet"),
-        (CHAT, {"tools": [TOOL]}, "tools", "Tool calls are not supported yet"),
-        (CHAT, {"tool_choice": "required"}, "tool_choice", "Tool calls are not supported yet"),
+        (CHAT, {"tools": [TOOL]}, "tools", "Omit it, or set"),
+        (CHAT, {"tool_choice": "required"}, "tool_choice", 'send "auto"'),
         (CHAT, {"verbosity": "low"}, "verbosity", "Ask for it in the messages"),
         (CHAT, {"modalities": ["text", "audio"]}, "modalities[1]", "This model writes text only"),
         (TEXT, {"logprobs": 5}, "logprobs", "use 0"),
@@ -186,7 +186,7 @@ def parts(part: dict[str, Any]) -> dict[str, Any]:
         ),
         (OLLAMA_CHAT, {"format": "json"}, "format", "Structured output is not supported yet"),
         (OLLAMA_CHAT, {"format": {}}, "format", "Structured output is not supported yet"),
-        (OLLAMA_CHAT, {"tools": [TOOL]}, "tools", "Tool calls are not supported yet"),
+        (OLLAMA_CHAT, {"tools": [TOOL]}, "tools", "does not support tools"),
     ],
 )  # fmt: skip
 async def test_a_refusal_says_what_to_do(

@@ -173,7 +173,7 @@ def test_show(client: ollama.Client) -> None:
     assert shown.modelinfo["llama.context_length"] == 4096
     assert shown.modelinfo["general.parameter_count"] > 3_000_000
     assert "message" in (shown.template or "")
-    assert shown.capabilities == ["completion", "thinking"]
+    assert shown.capabilities == ["completion", "tools", "thinking"]
 
 
 def test_ps(client: ollama.Client) -> None:

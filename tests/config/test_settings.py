@@ -290,3 +290,11 @@ def test_a_check_tells_what_models_take(tmp_path: Path, capsys: pytest.CaptureFi
     assert "memory budget: 1 MiB" in shown
     assert "loads on the first request, unloads after 300 s idle, needs about" in shown
     assert "EXCEEDS THE MEMORY BUDGET" in shown
+
+
+def test_formats_are_those_that_there_are(tmp_path: Path) -> None:
+    known = write(tmp_path, "models: [{name: ovapi-demo, tool_format: qwen3-coder}]")
+    assert load(known).models[0].tool_format == "qwen3-coder"
+    file = write(tmp_path, "models:\n  - name: ovapi-demo\n    tool_format: morse")
+    with pytest.raises(ConfigError, match=r"models\[0\]\.tool_format \(line 3\)"):
+        load(file)

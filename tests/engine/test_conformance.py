@@ -308,3 +308,14 @@ async def test_simple_refuses_by_name(simple: Driver) -> None:
     answer = await simple.ask(GREETING, logprobs=True)
     assert isinstance(answer.error, UnsupportedParameter)
     assert answer.error.param == "logprobs"
+
+
+async def test_what_is_needed_to_find_calls_and_thought(driver: Driver) -> None:
+    info = driver.engine.state.info
+    assert info is not None
+    assert info.language is not None
+    assert (info.language.calls, info.language.thinks) == (True, True)
+    assert "<|im_end|>" in info.language.special
+    answer = await driver.ask(GREETING, tells_prompt_end=True)
+    assert answer.accepted.prompt_end.endswith("<|im_start|>assistant\n")
+    assert (await driver.ask(GREETING)).accepted.prompt_end == ""

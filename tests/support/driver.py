@@ -159,7 +159,7 @@ class Driver:
         """Greedy unless `temperature` says otherwise."""
         outer = {
             name: parameters.pop(name)
-            for name in ("echo", "truncate_prompt_tokens")
+            for name in ("echo", "truncate_prompt_tokens", "tells_prompt_end")
             if name in parameters
         }
         sampling = SamplingParams(**{"temperature": 0, **parameters})

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ovapi.api.ollama.forms import Form, Pieces, Said, joined
 from ovapi.api.ollama.handler import ollama_error, timestamp
-from ovapi.core import Delta, Finished, TokenLogprob
+from ovapi.core import Delta, Event, Finished, TokenLogprob
 from ovapi.errors import ApiError
 from ovapi.http.answer.encoder import EventBatch
 from ovapi.http.answer.json_encoder import encode_json, json_logprob, json_parts
 
 NDJSON = "application/x-ndjson"
-
-Form = Callable[[str], dict[str, Any]]
-"""A piece of text as the endpoint shows it."""
 
 
 class Stopwatch:
@@ -61,22 +59,34 @@ class OllamaEncoder:
         self._form = form
         self._stopwatch = stopwatch
         self._context = context
-        self._deltas: list[Delta] = []
+        self._pieces = Pieces()
+        self._said: list[Said] = []
+        self._logprobs: list[TokenLogprob] = []
         self._last: dict[str, Any] = {}
 
     # --- streamed ---
 
     def encode(self, batch: EventBatch) -> bytes:
         self._note(batch)
-        lines = [self._line(what) for _, what in batch if isinstance(what, (Delta, Finished))]
-        return b"".join(line for line in lines if line)
+        return b"".join([line for _, what in batch for line in self._lines(what)])
 
-    def _line(self, what: Delta | Finished) -> bytes:
+    def _lines(self, what: Event) -> Iterator[bytes]:
         if isinstance(what, Finished):
-            return _line({**self._head(""), "done": True, **self._last})
-        if not what.text and not what.logprobs:
-            return b""
-        return _line({**self._head(what.text), **_logprobs(what.logprobs), "done": False})
+            for said in self._pieces.rest():
+                yield _line({**self._head(said), "done": False})
+            yield _line({**self._head(Said()), "done": True, **self._last})
+        elif isinstance(what, Delta):
+            yield from self._delta_lines(what)
+
+    def _delta_lines(self, delta: Delta) -> Iterator[bytes]:
+        """The log-probabilities of all its tokens are in the first line."""
+        pieces = self._pieces.of(delta)
+        if not pieces and delta.logprobs:
+            pieces = [Said()]
+        tokens = delta.logprobs
+        for said in pieces:
+            yield _line({**self._head(said), **_logprobs(tokens), "done": False})
+            tokens = ()
 
     def end(self) -> bytes:
         return b""
@@ -88,17 +98,21 @@ class OllamaEncoder:
 
     def add(self, batch: EventBatch) -> None:
         self._note(batch)
-        self._deltas += [what for _, what in batch if isinstance(what, Delta)]
+        for _, what in batch:
+            if isinstance(what, Delta):
+                self._said += self._pieces.of(what)
+                self._logprobs += what.logprobs
+            elif isinstance(what, Finished):
+                self._said += self._pieces.rest()
 
     def body(self) -> Iterator[bytes]:
-        text = "".join([delta.text for delta in self._deltas])
-        tokens = [token for delta in self._deltas for token in delta.logprobs]
-        yield from json_parts({**self._head(text), **_logprobs(tokens), "done": True, **self._last})
+        said, tokens = self._head(joined(self._said)), _logprobs(self._logprobs)
+        yield from json_parts({**said, **tokens, "done": True, **self._last})
 
     # --- both ---
 
-    def _head(self, text: str) -> dict[str, Any]:
-        return {"model": self._model, "created_at": timestamp(), **self._form(text)}
+    def _head(self, said: Said) -> dict[str, Any]:
+        return {"model": self._model, "created_at": timestamp(), **self._form(said)}
 
     def _note(self, batch: EventBatch) -> None:
         for _, what in batch:
@@ -112,7 +126,7 @@ class OllamaEncoder:
     def _summary(self, what: Finished) -> dict[str, Any]:
         total, loaded, prompt, answer = self._stopwatch.durations()
         return {
-            "done_reason": what.reason,
+            "done_reason": "stop" if what.reason == "tool_calls" else what.reason,
             **({} if self._context is None else {"context": self._context}),
             "total_duration": total,
             "load_duration": loaded,
@@ -125,7 +139,7 @@ class OllamaEncoder:
 
 def without_prompt(model: str, form: Form, reason: str) -> dict[str, Any]:
     """The answer to a request that only loads or unloads the model: `reason` says which."""
-    head = {"model": model, "created_at": timestamp(), **form("")}
+    head = {"model": model, "created_at": timestamp(), **form(Said())}
     return {**head, "done": True, "done_reason": reason}
 
 

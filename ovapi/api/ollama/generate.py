@@ -8,9 +8,10 @@ from typing import Any
 
 from ovapi import logs
 from ovapi.api.ollama.encoder import OllamaEncoder, Stopwatch
+from ovapi.api.ollama.forms import generate_form
 from ovapi.api.ollama.generation_handler import OllamaGenerationHandler
 from ovapi.api.ollama.options import sampling, template_args
-from ovapi.core import ChatPrompt, GenerateRequest, Message, TextPrompt, TokenPrompt
+from ovapi.core import ChatPrompt, GenerateRequest, Message, Parsing, TextPrompt, TokenPrompt
 from ovapi.errors import InvalidRequest
 from ovapi.serving.model import Model
 
@@ -21,7 +22,7 @@ class Generate(OllamaGenerationHandler):
         body = await self.read_json("ollama/generate_request")
         model = self.model(body["model"])
         if not body.get("prompt"):
-            await self.answer_without_prompt(model, body, form)
+            await self.answer_without_prompt(model, body, generate_form)
             return
         async with self.staying(model, body):
             await self._reply(body, model, stopwatch)
@@ -31,9 +32,11 @@ class Generate(OllamaGenerationHandler):
         with logs.about({"request": self.request_id}):
             prompt = await self._prompt(body, model)
         context = list(prompt.ids) if isinstance(prompt, TokenPrompt) else None
-        answer = OllamaEncoder(body["model"], form, stopwatch, context)
+        answer = OllamaEncoder(body["model"], generate_form, stopwatch, context)
         params = sampling(body, model.defaults)
-        request = GenerateRequest(f"generate-{secrets.token_hex(12)}", prompt, params)
+        name = f"generate-{secrets.token_hex(12)}"
+        parsing = None if body.get("raw") else Parsing()
+        request = GenerateRequest(name, prompt, params, parsing=parsing)
         stopwatch.submitted()
         await self.generate(model, [request], answer, body.get("stream") is not False)
 
@@ -49,10 +52,6 @@ class Generate(OllamaGenerationHandler):
         asked = model.engine.tokenize(chat, caller=self.caller, deadline=self.deadline)
         ids = await self.while_here(asked)
         return TokenPrompt((*(body.get("context") or ()), *ids))
-
-
-def form(text: str) -> dict[str, Any]:
-    return {"response": text}
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:

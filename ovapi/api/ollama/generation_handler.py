@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ovapi.api.ollama.encoder import Form, without_prompt
+from ovapi.api.ollama.encoder import without_prompt
+from ovapi.api.ollama.forms import Form
 from ovapi.api.ollama.handler import OllamaHandler
 from ovapi.config.durations import duration
 from ovapi.http.generation_handler import GenerationHandler

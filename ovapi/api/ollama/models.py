@@ -10,6 +10,8 @@ from ovapi import __version__
 from ovapi.api.ollama.handler import LATEST, OllamaHandler, timestamp
 from ovapi.core import SamplingParams
 from ovapi.errors import InvalidRequest
+from ovapi.language.model_language import ModelLanguage
+from ovapi.serving.language_metadata import language_of
 from ovapi.serving.model import Model
 from ovapi.serving.model_metadata import ModelMetadata, read_metadata
 
@@ -18,11 +20,6 @@ OLLAMA_VERSION = "0.35.1"
 NEVER = "9999-12-31T23:59:59Z"
 MILLION = 10**6
 BILLION = 10**9
-CAPABILITIES = {
-    "tools": ("tools", {"tools"}),
-    "thinking": ("think", {"enable_thinking", "reasoning_effort"}),
-}
-"""Each with the parameter that asks for it, and the variables by which chat templates know it."""
 
 
 class MetadataHandler(OllamaHandler):
@@ -58,16 +55,12 @@ class Show(MetadataHandler):
             raise InvalidRequest("model is required", param="model")
         model = self.model(name)
         card = await self.card(model)
-        self.write_json({**_shown(model, card), "capabilities": self._capabilities(card)})
+        language = model.language or await self._language(model)
+        self.write_json({**_shown(model, card), "capabilities": _capabilities(language)})
 
-    def _capabilities(self, card: ModelMetadata) -> list[str]:
-        """What the chat template knows and /api/chat takes."""
-        taken = self.context.schemas["ollama/chat_request"]["properties"]
-        return ["completion"] + [
-            name
-            for name, (parameter, variables) in CAPABILITIES.items()
-            if variables & card.uses and taken[parameter].get("x-support") != "refused"
-        ]
+    async def _language(self, model: Model) -> ModelLanguage:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.context.executor, language_of, model.config)
 
 
 class Version(OllamaHandler):
@@ -125,6 +118,11 @@ def _shown(model: Model, card: ModelMetadata) -> dict[str, Any]:
         "model_info": dict(card.info),
         "modified_at": timestamp(card.modified),
     }
+
+
+def _capabilities(language: ModelLanguage) -> list[str]:
+    tools, thinking = ["tools"] * language.calls, ["thinking"] * language.thinks
+    return ["completion", *tools, *thinking]
 
 
 def _details(model: Model, card: ModelMetadata) -> dict[str, Any]:

@@ -37,6 +37,5 @@ def template_args(body: Mapping[str, Any]) -> dict[str, str | int | float | bool
     think = body.get("think")
     if think is None:
         return {}
-    if isinstance(think, str):
-        return {"enable_thinking": True, "reasoning_effort": think}
-    return {"enable_thinking": think}
+    effort = {"reasoning_effort": think} if isinstance(think, str) else {}
+    return {"enable_thinking": bool(think), "thinking": bool(think), **effort}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ovapi.api.openai.chat import ChatCompletions
 from ovapi.api.openai.completions import Completions
 from ovapi.api.openai.models import ModelDetail, ModelList
-from ovapi.api.openai.prose import COMPLETION_STREAMING, STREAMING
+from ovapi.api.openai.prose import COMPLETION_STREAMING, STREAMING, TOOLS
 from ovapi.api.openai.tokenization import Detokenize, Tokenize, TokenizerInfo
 from ovapi.http.dialect import Dialect, Endpoint
 
@@ -23,7 +23,7 @@ ENDPOINTS = (
             "messages": [{"role": "user", "content": "Tell me a joke."}],
             "temperature": 0,
         },
-        notes=STREAMING,
+        notes=f"{STREAMING}\n{TOOLS}",
         also=("/v3/chat/completions", "/chat/completions"),
     ),
     Endpoint(

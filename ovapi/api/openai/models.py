@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ovapi.http.handler import ApiHandler
+from ovapi.language.model_language import ModelLanguage
 from ovapi.serving.model import Model
 
 
@@ -34,4 +35,18 @@ def describe(model: Model) -> dict[str, Any]:
         "root": model.config.parent or model.name,
         "parent": model.config.parent,
         "max_model_len": info.context if info is not None else None,
+        "language": _language(model.language),
+    }
+
+
+def _language(language: ModelLanguage | None) -> dict[str, Any] | None:
+    if language is None:
+        return None
+    family = language.family
+    return {
+        "family": family.name,
+        "tools": language.calls,
+        "tool_format": family.tools or None,
+        "thinking": language.thinks,
+        "reasoning_format": family.reasoning or None,
     }

@@ -36,6 +36,33 @@ While there is nothing to send, the server sends a comment line (`: keep-alive`)
 [sse]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+TOOLS = """\
+### Tools
+
+The functions in `tools` go to the model's chat template. What the model writes as a call is parsed
+by the format of its family, which the template shows and `tool_format` in the configuration
+overrides; `GET /v1/models` tells both. Calls are in `message.tool_calls`, text before and after
+them in `content`. The finish reason is `tool_calls`.
+
+- In a stream, the first fragment of a call has its `index`, `id` and `name`, the others the next
+  piece of its `arguments`. The pieces are given as they are generated.
+- A call of a function that was not offered, and what only looks like a call, is text.
+- If the answer ends, or the model stumbles, in the middle of the arguments, these are incomplete
+  and no valid JSON. At `max_tokens` the finish reason is `length`.
+- The engine cannot force a call or enforce a schema: `tool_choice` other than `none`, `auto` and
+  `allowed_tools` with the mode `auto`, and `strict: true`, are refused. Check the arguments.
+- Results (`role: tool`) may come in any order; the template gets them in that of the calls.
+- `functions` and `function_call`, the older form, are answered in the older form.
+
+### Reasoning
+
+What the model thinks before it answers is in `reasoning_content` and `reasoning` of the message or
+delta (`reasoning_field` in the configuration leaves one of them), not in `content`, and counted in
+`usage.completion_tokens_details.reasoning_tokens`. `include_reasoning: false` hides it. Reasoning
+of earlier messages goes to the template. Log-probabilities are those of all generated tokens,
+except of hidden reasoning.
+"""
+
 COMPLETION_STREAMING = """\
 ### Streaming
 

@@ -36,11 +36,14 @@ class UsageTally:
         self._prompt = 0
         self._completion = 0
         self._cached: int | None = None
+        self._reasoning: int | None = None
         self._accepted = 0
         self._generated = 0
 
     def add(self, choice: int, usage: Usage) -> None:
         self._completion += usage.completion_tokens
+        if usage.reasoning_tokens is not None:
+            self._reasoning = (self._reasoning or 0) + usage.reasoning_tokens
         if choice % self._step:
             return
         self._prompt += usage.prompt_tokens
@@ -64,6 +67,8 @@ class UsageTally:
         usage: dict[str, Any] = _usage(self._prompt, self._completion)
         if self._cached is not None:
             usage["prompt_tokens_details"] = {"cached_tokens": self._cached}
+        if self._reasoning is not None:
+            usage["completion_tokens_details"] = {"reasoning_tokens": self._reasoning}
         return usage
 
 

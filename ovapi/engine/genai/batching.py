@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ovapi import logs
-from ovapi.core import Accepted, Event, Failed, Started
+from ovapi.core import Event, Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.genai.chunked_prefill import ChunkedPrefill
 from ovapi.engine.genai.pipeline import Pipeline
@@ -62,7 +62,7 @@ class BatchingPipeline:
     def submit(self, prepared: PreparedRequest) -> None:
         """Queue the request. Its Accepted comes with the next step."""
         self._waiting[prepared.request.id] = prepared
-        self.tell(prepared.request.id, Accepted(len(prepared.ids)))
+        self.tell(prepared.request.id, prepared.accepted)
 
     def cancel(self, request_id: str) -> None:
         self._waiting.pop(request_id, None)

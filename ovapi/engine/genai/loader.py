@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ovapi.config.engine_options import EngineOptions
 from ovapi.engine.base import EngineInfo, EngineSpec
 from ovapi.engine.genai.batching import BatchingPipeline
 from ovapi.engine.genai.device import bound_kernel_caches, check_device, properties
@@ -16,6 +17,7 @@ from ovapi.engine.genai.speculation import pipeline_settings, read_draft
 from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
+from ovapi.engine.model_language import language_options
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
@@ -43,7 +45,7 @@ def load_batching(spec: EngineSpec) -> tuple[BatchingPipeline, EngineInfo]:
         )
 
     context = min(files.context, draft.context) if draft else files.context
-    input_processor = make_input_processor(genai.Tokenizer(spec.path), files, size.tokens)
+    input_processor = make_input_processor(genai.Tokenizer(spec.path), files, size.tokens, spec)
     input_processor = replace(input_processor, context=context, speculation=spec.speculation)
     pipeline = BatchingPipeline(genai, build, input_processor, spec)
     if not pipeline.probe():
@@ -57,6 +59,7 @@ def load_batching(spec: EngineSpec) -> tuple[BatchingPipeline, EngineInfo]:
         device=spec.device,
         pid=os.getpid(),
         token_bytes=input_processor.table.longest,
+        language=input_processor.encoder.language,
     )
 
 
@@ -75,19 +78,29 @@ def load_single(spec: EngineSpec) -> tuple[Any, InputProcessor, EngineInfo]:
         # the other back end is continuous batching again, with a cache that never shrinks
         settings.setdefault("ATTENTION_BACKEND", "SDPA")
     pipeline = genai.LLMPipeline(spec.path, spec.device, **settings)
-    input_processor = make_input_processor(pipeline.get_tokenizer(), files, None)
+    input_processor = make_input_processor(pipeline.get_tokenizer(), files, None, spec)
     _log_loaded(spec, started, "one request at a time")
-    info = EngineInfo(files.context, None, None, input_processor.vocabulary, spec.device, at_once=1)
+    info = EngineInfo(
+        context=files.context,
+        cache_tokens=None,
+        cache_bytes=None,
+        vocabulary=input_processor.vocabulary,
+        device=spec.device,
+        at_once=1,
+        language=input_processor.encoder.language,
+    )
     return pipeline, input_processor, info
 
 
-def make_input_processor(tokenizer: Any, files: ModelFiles, cache: int | None) -> InputProcessor:
+def make_input_processor(
+    tokenizer: Any, files: ModelFiles, cache: int | None, options: EngineOptions
+) -> InputProcessor:
     table = TokenTable.build(tokenizer)
     eos_ids = files.eos_ids
     if not eos_ids and tokenizer.get_eos_token_id() >= 0:
         eos_ids = frozenset((tokenizer.get_eos_token_id(),))
     return InputProcessor(
-        encoder=PromptEncoder(tokenizer, files, table.special_texts()),
+        encoder=PromptEncoder(tokenizer, files, table.special_texts(), language_options(options)),
         table=table,
         eos_ids=eos_ids,
         vocabulary=files.vocabulary or len(table.pieces),

@@ -19,7 +19,6 @@ from typing import Any
 
 from ovapi import logs
 from ovapi.core import (
-    Accepted,
     Event,
     Failed,
     Finished,
@@ -163,7 +162,7 @@ class SimpleEngine:
             job.sink(Failed(result))
         else:
             job.prepared = result
-            job.sink(Accepted(len(result.ids)))
+            job.sink(result.accepted)
         self._next()
 
     def _next(self) -> None:

@@ -50,7 +50,7 @@ def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
     for one in filter(None, (runner, draft)):
         one.allocate(blocks)
     context = min(files.context, draft_files.context) if draft_files else files.context
-    input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK)
+    input_processor = make_input_processor(genai.Tokenizer(spec.path), files, blocks * BLOCK, spec)
     input_processor = replace(input_processor, context=context, prompt_logprobs=True)
     cache = PrefixCache(BlockPool(blocks))
     pipeline = PagedPipeline(runner, cache, input_processor, spec, _draft_model(spec, draft))
@@ -65,6 +65,7 @@ def load_paged(spec: EngineSpec) -> tuple[PagedPipeline, EngineInfo]:
         device=spec.device,
         pid=os.getpid(),
         token_bytes=input_processor.table.longest,
+        language=input_processor.encoder.language,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ovapi import logs
-from ovapi.core import Accepted, Failed, Started
+from ovapi.core import Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.generation.pipeline import RequestEvent, StepFailed
 from ovapi.engine.paged.beam_generation import BeamGeneration, BeamSequences
@@ -85,7 +85,7 @@ class PagedPipeline:
         self._generations[name] = generation
         self._unstarted.add(name)
         self.scheduler.add(generation.group)
-        self._events.append((name, Accepted(len(prepared.ids))))
+        self._events.append((name, prepared.accepted))
 
     def _generation(self, prepared: PreparedRequest) -> Generation:
         request = prepared.request

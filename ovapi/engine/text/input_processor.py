@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import (
+    Accepted,
     ChatPrompt,
     GenerateRequest,
     Prompt,
@@ -26,6 +27,7 @@ from ovapi.engine.text.prompt_limits import (
 from ovapi.errors import ContextLengthExceeded, InvalidRequest, UnsupportedParameter
 
 _MERGED = 64  # tokens that may become fewer where a text goes on
+_PROMPT_END = 64  # tokens; what a family begins for the model has some ten
 _BLOCK = 32  # tokens; the most that each beam wastes at either end of its part of the cache
 
 
@@ -34,6 +36,7 @@ class PreparedRequest:
     """A request that fits: its prompt as ids, and how many tokens it may generate.
 
     `given` are the first of these tokens, which an engine before this one has generated.
+    `prompt_end` is for its Accepted.
     """
 
     request: GenerateRequest
@@ -41,6 +44,11 @@ class PreparedRequest:
     limit: int
     echo: str
     given: tuple[int, ...] = ()
+    prompt_end: str = ""
+
+    @property
+    def accepted(self) -> Accepted:
+        return Accepted(len(self.ids), self.prompt_end)
 
     @property
     def width(self) -> int:
@@ -88,7 +96,8 @@ class InputProcessor:
         if not ids:
             raise InvalidRequest("The prompt is empty.", param=param_of(request.prompt))
         limit = self._limit(request, len(ids))
-        return PreparedRequest(request, ids, limit, self._echo(request, ids), given)
+        end = self.table.text(ids[-_PROMPT_END:]) if request.tells_prompt_end else ""
+        return PreparedRequest(request, ids, limit, self._echo(request, ids), given, end)
 
     def output_processor(self, prepared: PreparedRequest, index: int = 0) -> OutputProcessor:
         """The state of choice `index` of the request, after the tokens that it was given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ovapi.core import ChatPrompt, TextPrompt
@@ -10,6 +11,9 @@ from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.text.prompt_guard import PromptGuard
 from ovapi.errors import InvalidRequest
 from ovapi.language.chat_template import ChatTemplate
+from ovapi.language.conversation import conversation
+from ovapi.language.model_language import LanguageOptions, ModelLanguage
+from ovapi.language.taught_tools import taught
 from ovapi.language.template.compiled import strings
 from ovapi.language.template.traits import TemplateTraits
 
@@ -20,13 +24,23 @@ _SHORT = 256  # characters
 class PromptEncoder:
     """`special` are the texts of the tokenizer's special tokens."""
 
-    def __init__(self, tokenizer: Any, files: ModelFiles, special: Iterable[str]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        files: ModelFiles,
+        special: Iterable[str],
+        options: LanguageOptions = LanguageOptions(),  # noqa: B008 it is immutable
+    ) -> None:
         self._tokenizer = tokenizer
         self._template = ChatTemplate(files.chat_template, files.variables)
         self._tool_template = self._template
         if files.tool_template is not None:
             self._tool_template = ChatTemplate(files.tool_template, files.variables)
+        special = tuple(special)
         self._guard = PromptGuard(special, self._template, self._tool_template)
+        self.language = ModelLanguage.of(
+            files.tool_template or files.chat_template, self.traits.tools, options, special
+        )
 
     @property
     def traits(self) -> TemplateTraits:
@@ -37,6 +51,7 @@ class PromptEncoder:
         """Whether the prompt has more characters, or more of special tokens' texts, than that."""
         if isinstance(prompt, TextPrompt):
             return len(prompt.text) > characters
+        prompt = self._written(prompt)
         texts = list(strings(self._chosen(prompt).variables(prompt)))
         return sum(map(len, texts)) > characters or self._guard.finds_more(texts, specials)
 
@@ -44,8 +59,15 @@ class PromptEncoder:
         """The text to tokenize, in parts to be tokenized apart. Raises InvalidRequest."""
         if isinstance(prompt, TextPrompt):
             return [prompt.text]
+        prompt = self._written(prompt)
         template = self._chosen(prompt)
         return self._guard.rendered(template, template.variables(prompt))
+
+    def _written(self, prompt: ChatPrompt) -> ChatPrompt:
+        """With calls and results as the family wants them, and without tools if it knows none."""
+        messages = conversation(prompt.messages, self.language.family.ids)
+        prompt = replace(prompt, messages=tuple(messages))
+        return taught(prompt) if self.language.taught else prompt
 
     def _chosen(self, prompt: ChatPrompt) -> ChatTemplate:
         """A template that was made for tools may fail without any."""

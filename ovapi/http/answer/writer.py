@@ -37,6 +37,8 @@ class AnswerWriter:
         self._streams = stream
         self._blank = answer.keep_alive if stream else BLANK
         settings = handler.context.config.server
+        self._silence = settings.keepalive_seconds
+        self._heard = asyncio.get_running_loop().time()  # when the client last got anything
         self._early: EarlyHeaders | None = None
         if settings.early_headers_seconds:
             self._early = EarlyHeaders(handler, settings, self._blank, self._set_headers)
@@ -96,9 +98,18 @@ class AnswerWriter:
         async for new in self._batches(events, batch):
             if not headers_written(self._handler):
                 raise_failure(new)
-            await self._send(await self._encoded(new))
+            await self._send(self._audible(await self._encoded(new)))
         if not self._handler.gone:
             self._finish(self._answer.end())
+
+    def _audible(self, data: bytes) -> bytes:
+        """`data`; where there was none for long, since what is generated is not shown, a blank."""
+        now = asyncio.get_running_loop().time()
+        if not data and now - self._heard >= self._silence:
+            data = self._answer.keep_alive
+        if data:
+            self._heard = now
+        return data
 
     async def _encoded(self, batch: EventBatch) -> bytes:
         if _work(batch) > LARGE:
@@ -121,11 +132,11 @@ class AnswerWriter:
 
     async def _batches(self, events: EventStream, batch: EventBatch) -> AsyncIterator[EventBatch]:
         """`batch`, and all that follow; empty ones in times of silence."""
-        silence, ended = self._handler.context.config.server.keepalive_seconds, False
+        ended = False
         while batch or not ended:
             yield batch
             ended = events.ended
-            batch = await events.drain(silence)
+            batch = await events.drain(self._silence)
 
     def _set_headers(self) -> None:
         """Of what is sent piece by piece."""

@@ -75,9 +75,15 @@ class Metrics:
         }
         self._endings = self._counter(
             "request_success",
-            "Finished engine requests: stop, length, error, refused, or abort (client disconnected "
-            "or deadline exceeded).",
+            "Finished engine requests: stop, length, tool_calls (ended after a call, where only "
+            "one was wanted), error, refused, or abort (client disconnected or deadline exceeded).",
             ("model_name", "finished_reason"),
+        )
+        self._calls = self._counter(
+            "tool_calls",
+            "Tool calls in answers: complete, malformed, truncated by the answer's end, or of an "
+            "unknown function.",
+            ("model_name", "outcome"),
         )
         self._http = self._counter(
             "http_requests",
@@ -106,7 +112,9 @@ class Metrics:
 
     def watch(self, model: Model) -> None:
         """Become the observer of `model`."""
-        watched = WatchedModel(model, RequestMetrics(model.name, self._histograms, self._endings))
+        watched = WatchedModel(
+            model, RequestMetrics(model.name, self._histograms, self._endings, self._calls)
+        )
         self._models[model.name] = watched
         model.observer = watched.requests
 

@@ -20,7 +20,7 @@ Families = Mapping[str, Histogram]
 class RequestMetrics:
     """The observer of one model. Tokens are plain numbers, since every token passes here."""
 
-    def __init__(self, model: str, histograms: Families, endings: Counter) -> None:
+    def __init__(self, model: str, histograms: Families, endings: Counter, calls: Counter) -> None:
         self.prompt_tokens = 0
         self.generation_tokens = 0
         self.accepted_tokens = 0  # those beyond the first of a step
@@ -28,6 +28,7 @@ class RequestMetrics:
         self.cache_hits = 0
         self._histograms = {name: family.labels(model) for name, family in histograms.items()}
         self._endings = endings
+        self._calls = calls
         self._model = model
 
     def begin(self, request: GenerateRequest) -> MetricsRecorder:
@@ -35,6 +36,9 @@ class RequestMetrics:
 
     def observe(self, histogram: str, value: float) -> None:
         self._histograms[histogram].observe(value)
+
+    def called(self, outcome: str, count: int) -> None:
+        self._calls.labels(self._model, outcome).inc(count)
 
     def ended(self, reason: str) -> None:
         self._endings.labels(self._model, reason).inc()
@@ -68,6 +72,9 @@ class MetricsRecorder:
             self._metrics.observe("request_queue_time_seconds", waited)
         elif isinstance(event, Failed):
             self._fail(event)
+
+    def calls(self, outcome: str, count: int) -> None:
+        self._metrics.called(outcome, count)
 
     def cancelled(self) -> None:
         self._end("abort")

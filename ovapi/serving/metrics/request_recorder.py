@@ -20,6 +20,10 @@ class RequestRecorder(Protocol):
 
     def event(self, event: Event) -> None: ...
 
+    def calls(self, outcome: str, count: int) -> None:
+        """So many tool calls of its answers have come to that."""
+        ...
+
     def cancelled(self) -> None:
         """Its client has given it up; nothing follows."""
         ...
@@ -36,6 +40,9 @@ class NullRecorder:
         self.timings = RequestTimings(time.monotonic())
 
     def event(self, event: Event) -> None:
+        """Nobody wants to know."""
+
+    def calls(self, outcome: str, count: int) -> None:
         """Nobody wants to know."""
 
     def cancelled(self) -> None:

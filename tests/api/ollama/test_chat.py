@@ -22,7 +22,10 @@ HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
         ({"role": "user", "content": "Hi"}, Message("user", "Hi")),
         ({"role": "system", "content": "Hi"}, Message("system", "Hi")),
         ({"role": "user", "content": "Hi", "images": []}, Message("user", "Hi")),
-        ({"role": "assistant", "content": "Hi", "thinking": "…"}, Message("assistant", "Hi")),
+        (
+            {"role": "assistant", "content": "Hi", "thinking": "…"},
+            Message("assistant", "Hi", reasoning="…"),
+        ),
         ({"role": "assistant"}, Message("assistant", "")),
         (
             {
@@ -68,7 +71,7 @@ async def test_options_and_thinking(api: Api) -> None:
     (request,) = api.engine.requests
     assert (request.sampling.seed, request.sampling.max_tokens) == (5, 9)
     assert not request.sampling.max_tokens_explicit
-    assert request.prompt.template_args == {"enable_thinking": False}  # type: ignore[union-attr]
+    assert request.prompt.template_args == {"enable_thinking": False, "thinking": False}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("body", [{}, {"messages": []}, {"messages": None, "keep_alive": "5m"}])
@@ -86,7 +89,6 @@ async def test_without_messages_there_is_only_the_model(api: Api, body: dict[str
         ("messages[0].role", {"messages": [{"role": "robot", "content": "Hello"}]}),
         ("messages[0].content", {"messages": [{"role": "user", "content": []}]}),
         ("messages[0].images", {"messages": [{"role": "user", "images": ["aGk="]}]}),
-        ("tools", {**HELLO, "tools": [{"type": "function", "function": {"name": "f"}}]}),
         ("format", {**HELLO, "format": {"type": "object"}}),
         ("prompt", {**HELLO, "prompt": "Hello"}),
     ],

@@ -97,9 +97,9 @@ def test_every_option_of_ollamas_documentation_is_known() -> None:
     ("think", "expected"),
     [
         (None, {}),
-        (True, {"enable_thinking": True}),
-        (False, {"enable_thinking": False}),
-        ("low", {"enable_thinking": True, "reasoning_effort": "low"}),
+        (True, {"enable_thinking": True, "thinking": True}),
+        (False, {"enable_thinking": False, "thinking": False}),
+        ("low", {"enable_thinking": True, "thinking": True, "reasoning_effort": "low"}),
     ],
 )
 def test_think(think: object, expected: dict[str, Any]) -> None:
@@ -127,7 +127,7 @@ async def test_a_prompt_goes_through_the_chat_template(api: Api) -> None:
     assert await tokenized(api) == (ChatPrompt((turn,)), TokenPrompt((1, 2, 3)))
     system = Message("system", "Be brief.")
     assert (await tokenized(api, system="Be brief."))[0] == ChatPrompt((system, turn))
-    thinking = ChatPrompt((turn,), template_args={"enable_thinking": True})
+    thinking = ChatPrompt((turn,), template_args={"enable_thinking": True, "thinking": True})
     assert (await tokenized(api, think=True))[0] == thinking
 
 

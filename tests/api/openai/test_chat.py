@@ -119,11 +119,17 @@ def test_parameters_without_effect(given: dict[str, Any]) -> None:
     ("given", "variables"),
     [
         ({}, {}),
-        ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
-        ({"reasoning_effort": "none"}, {"reasoning_effort": "none", "enable_thinking": False}),
+        (
+            {"reasoning_effort": "low"},
+            {"reasoning_effort": "low", "enable_thinking": True, "thinking": True},
+        ),
+        (
+            {"reasoning_effort": "none"},
+            {"reasoning_effort": "none", "enable_thinking": False, "thinking": False},
+        ),
         (
             {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": True, "x": 1}},
-            {"reasoning_effort": "none", "enable_thinking": True, "x": 1},
+            {"reasoning_effort": "none", "enable_thinking": True, "thinking": False, "x": 1},
         ),
     ],
 )

@@ -11,6 +11,7 @@ from ovapi.api.docs.markdown import generate
 from ovapi.engine.base import EngineState, EngineStats
 from ovapi.http.dialect import URL
 from tests.support.api import SCHEMAS, Api
+from tests.support.languages import HERMES, speak
 
 
 async def get(api: Api, path: str, schema: str, **headers: str) -> dict[str, Any]:
@@ -87,3 +88,17 @@ async def test_the_documentation(api: Api) -> None:
 async def test_there_is_no_icon(api: Api) -> None:
     async with api.client() as client:
         assert (await client.get("/favicon.ico")).status_code == 204
+
+
+async def test_models_tell_how_they_write(api: Api) -> None:
+    speak(api.engine, HERMES)
+    async with api.client() as client:
+        model = (await client.get("/v1/models/demo")).json()
+    SCHEMAS.validate("openai/model", model)
+    assert model["language"] == {
+        "family": "hermes",
+        "tools": True,
+        "tool_format": "hermes",
+        "thinking": True,
+        "reasoning_format": "think",
+    }

@@ -17,6 +17,7 @@ from ovapi.serving.metrics.metrics import Metrics
 from ovapi.serving.model import Model
 from tests.support.api import SCHEMAS, Api, until
 from tests.support.fake_engine import FakeEngine, script
+from tests.support.languages import HERMES, said, speak
 
 CHAT = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}]}
@@ -201,3 +202,35 @@ def test_a_model_is_forgotten_once_and_its_namesake_is_not(api: Api) -> None:
     metrics.forget(namesake)
     metrics.forget(api.model)
     assert b'model_ready{model_name="demo"}' not in metrics.expose()
+
+
+async def test_calls_are_counted_by_outcome(api: Api) -> None:
+    speak(api.engine, HERMES)
+    call = '<tool_call>\n{"name": "%s", "arguments": {"a": %s}}\n</tool_call>'
+    texts = (call % ("f", 1) * 2, call % ("g", 1), call % ("f", "?"), call[:38] % "f")
+    api.engine.scripts += [said(text) for text in texts]
+    tool = {"type": "function", "function": {"name": "f"}}
+    hello: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
+    async with api.client() as client:
+        for _ in texts:
+            response = await client.post("/v1/chat/completions", json={**hello, "tools": [tool]})
+            assert response.status_code == 200
+    figures = await scrape(api)
+    outcomes = {"complete": 2, "unknown": 1, "malformed": 1, "truncated": 1}
+    for outcome, count in outcomes.items():
+        labels = {"model_name": "demo", "outcome": outcome}
+        assert figure(figures, "tool_calls_total", **labels) == count
+
+
+async def test_an_answer_that_was_cut_after_its_call_is_over(api: Api) -> None:
+    speak(api.engine, HERMES)
+    text = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call> and more'
+    api.engine.scripts.append(said(text)[:-1])
+    tool = {"type": "function", "function": {"name": "f"}}
+    hello: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
+    async with api.client() as client:
+        body = {**hello, "tools": [tool], "parallel_tool_calls": False}
+        response = await client.post("/v1/chat/completions", json=body)
+    assert response.json()["choices"][0]["finish_reason"] == "tool_calls"
+    ended = {"model_name": "demo", "finished_reason": "tool_calls"}
+    assert figure(await scrape(api), "request_success_total", **ended) == 1

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ovapi.core import ChatPrompt, GenerateRequest, SamplingParams, TextPrompt
+from ovapi.config.engine_options import EngineOptions
+from ovapi.core import (
+    ChatPrompt,
+    GenerateRequest,
+    Message,
+    SamplingParams,
+    TextPrompt,
+    ToolCall,
+)
 from ovapi.engine.genai.loader import make_input_processor
 from ovapi.engine.model_files import ModelFiles
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.input_processor import InputProcessor
 from ovapi.engine.text.prompt import PromptEncoder
-from ovapi.errors import ContextLengthExceeded, InvalidRequest
+from ovapi.errors import ContextLengthExceeded, InvalidRequest, UnsupportedParameter
+from ovapi.language.model_language import LanguageOptions
 from tests.support.driver import DEMO, chat
 
 
@@ -27,7 +38,7 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="module")
 def input_processor(tokenizer: Any) -> InputProcessor:
-    return make_input_processor(tokenizer, ModelFiles.read(DEMO), None)
+    return make_input_processor(tokenizer, ModelFiles.read(DEMO), None, EngineOptions("demo", DEMO))
 
 
 @pytest.mark.parametrize(("tools", "text"), [((), "plain"), (({"name": "f"},), '{"name": "f"}')])
@@ -98,3 +109,55 @@ def test_truncating_megabytes_looks_at_their_end(input_processor: InputProcessor
 def test_the_table_knows_the_longest_token(tokenizer: Any) -> None:
     table = TokenTable.build(tokenizer)
     assert table.longest == max(len(piece) for piece in tokenizer.get_vocab())
+
+
+def test_accepted_tells_the_prompts_end_to_those_who_ask(input_processor: InputProcessor) -> None:
+    request = GenerateRequest("r", chat("Hi"), SamplingParams())
+    assert input_processor.prepare(request).accepted.prompt_end == ""
+    asking = replace(request, tells_prompt_end=True)
+    accepted = input_processor.prepare(asking).accepted
+    assert accepted.prompt_end.endswith("Hi<|im_end|>\n<|im_start|>assistant\n")
+    long = replace(asking, prompt=TextPrompt("word " * 1000 + "<think>\n"))
+    end = input_processor.prepare(long).accepted.prompt_end
+    assert end.endswith("word <think>\n")
+    assert len(end) < 1000
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+PLAIN = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+
+
+def test_tools_by_a_system_message(tokenizer: Any) -> None:
+    files = replace(ModelFiles.read(DEMO), chat_template=PLAIN, tool_template=None)
+    prompt = chat("Hi", tools=(TOOL,))
+    with pytest.raises(UnsupportedParameter, match="tools"):
+        PromptEncoder(tokenizer, files, ()).parts(prompt)
+    encoder = PromptEncoder(tokenizer, files, (), LanguageOptions(teaches_tools=True))
+    text = "".join(encoder.parts(prompt))
+    assert text.startswith("[system]You may call")
+    assert json.dumps(TOOL["function"]) in text
+    assert text.endswith("[user]Hi")
+    assert encoder.language.calls
+
+
+def test_ids_and_the_order_of_results_are_the_familys(tokenizer: Any) -> None:
+    template = (
+        "{% for m in messages %}{% for c in m.tool_calls or [] %}[TOOL_CALLS]{{ c.function.name }}"
+        "[ARGS]{{ c.id }}{% endfor %}{% if m.role == 'tool' %}({{ m.tool_call_id }}:"
+        "{{ m.content }}){% endif %}{% endfor %}"
+    )
+    files = replace(ModelFiles.read(DEMO), chat_template=template, tool_template=None)
+    calls = (ToolCall("call_one", "f", "{}"), ToolCall("123456789", "g", "{}"))
+    results = (
+        Message("tool", "second", tool_call_id="123456789"),
+        Message("tool", "first", tool_call_id="call_one"),
+    )
+    prompt = ChatPrompt((Message("assistant", "", tool_calls=calls), *results))
+    text = "".join(PromptEncoder(tokenizer, files, ()).parts(prompt))
+    found = re.fullmatch(
+        r"\[TOOL_CALLS\]f\[ARGS\](\w{9})\[TOOL_CALLS\]g\[ARGS\]123456789"
+        r"\((\w{9}):first\)\(123456789:second\)",
+        text,
+    )
+    assert found is not None, text
+    assert found[1] == found[2] != "call_one"
