@@ -48,9 +48,9 @@ async def test_greedy_is_deterministic(driver: Driver) -> None:
 
 
 async def test_one_seed_gives_one_text(driver: Driver) -> None:
-    hot = {"temperature": 2.5, "max_tokens": 20}
+    hot = {"temperature": 2.0, "max_tokens": 20}
     texts = set()
-    for seed in range(8):
+    for seed in (*range(8), 9, 12):
         same = await driver.all(driver.submit(LONG, seed=seed, **hot) for _ in range(3))
         assert len({answer.text for answer in same}) == 1
         texts.add(same[0].text)
