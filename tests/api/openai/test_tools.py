@@ -6,7 +6,9 @@ import asyncio
 import json
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from ovapi.api.openai.chat import decode
 from ovapi.core import Accepted, ChatPrompt, Delta, Parsing, SamplingParams, TokenLogprob, ToolCall
@@ -150,6 +152,37 @@ def test_what_makes_no_sense_is_refused(given: dict[str, Any], param: str) -> No
     with pytest.raises(InvalidRequest) as caught:
         requests(**given)
     assert (caught.value.param, caught.value.code) == (param, "invalid_value" if param else None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "allowed_tools", "mode", "tools", "name", "function"]),
+            inner | st.sampled_from(["allowed_tools", "auto", "required", "function", "get_time"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@hypothesis.given(JSON, st.sampled_from(["tool_choice", "function_call"]), st.booleans())
+def test_whatever_a_choice_is_it_is_taken_or_refused(choice: Any, name: str, legacy: bool) -> None:
+    offered = {"functions": [TIME]} if legacy else {"tools": TOOLS}
+    body = chat(**offered, **{name: choice})
+    try:
+        SCHEMAS.validate("openai/chat_request", body)
+        decode(body, SamplingParams(), "chatcmpl-1")
+    except InvalidRequest as error:
+        assert error.param == name  # noqa: PT017 it need not be raised
+
+
+@pytest.mark.parametrize("name", ["", "a b", "f\n", "f" * 129, "f<|im_end|>"])
+async def test_names_that_are_none(api: Api, name: str) -> None:
+    error = await refusal(api, tools=[{"type": "function", "function": {"name": name}}])
+    assert error["param"] == "tools[0].function.name"
 
 
 async def test_what_the_engine_cannot_enforce_is_refused(api: Api) -> None:
