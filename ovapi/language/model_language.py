@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ovapi.language.channels import ChannelFormat
 from ovapi.language.families import PLAIN, Family, choose, with_formats
@@ -82,11 +83,15 @@ class ModelLanguage:
     @property
     def thinks_in_special_tokens(self) -> bool:
         """What tells thought from the answer would be missing without special tokens."""
-        if self.channels:
-            return True
-        format = REASONING_FORMATS[self.family.reasoning]
-        words = (*format.openers, *format.closers, *format.hidden)
-        return any(text in word for text in self.special if len(text) > 1 for word in words)
+        return self.channels or _in_special_tokens(self.family.reasoning, self.special)
+
+
+@lru_cache(maxsize=64)
+def _in_special_tokens(reasoning: str, special: tuple[str, ...]) -> bool:
+    """Some tokenizers have thousands of special tokens."""
+    format = REASONING_FORMATS[reasoning]
+    words = (*format.openers, *format.closers, *format.hidden)
+    return any(text in word for text in special if len(text) > 1 for word in words)
 
 
 def _named(format: str) -> str | None:
