@@ -67,7 +67,17 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("messages[0].name", message(role="user", content="Hello", name="x" * 257)),
     ("messages[0].colour", message(role="user", content="Hello", colour="red")),
     ("messages[0].audio", message(role="assistant", content="Hello", audio={"id": "x"})),
-    ("messages[0].function_call", message(role="assistant", content="", function_call=FUNCTION)),
+    ("messages[0].function_call", message(role="user", content="", function_call=FUNCTION)),
+    (
+        "messages[0].function_call.arguments",
+        message(role="assistant", function_call={"name": "f"}),
+    ),
+    ("messages[0].name", message(role="function", content="22")),
+    ("messages[0].reasoning", message(role="assistant", content="", reasoning=5)),
+    (
+        "messages[0].reasoning",
+        message(role="assistant", content="", reasoning="a", reasoning_content="b"),
+    ),
     ("messages[0].tool_call_id", message(role="tool", content="22")),
     ("messages[0].tool_call_id", message(role="tool", content="22", tool_call_id=7)),
     ("messages[0].tool_calls", message(role="assistant", tool_calls={})),
@@ -186,7 +196,7 @@ PARAMETERS: list[tuple[str, dict[str, Any]]] = [
     ("service_tier", chat(service_tier="golden")),
     ("modalities[1]", chat(modalities=["text", "audio"])),
     # known and refused
-    ("tools[0].type", chat(tools=[{"type": "custom", "custom": {"name": "f"}}])),
+    ("tools[0].type", chat(tools=[{"type": "custom", "function": {"name": "f"}}])),
     (
         "tools[0].function.strict",
         chat(tools=[{"type": "function", "function": {"name": "f", "strict": True}}]),
