@@ -34,8 +34,8 @@ GRAMMARS: list[dict[str, Any]] = [
     {"guided_grammar": "root ::= root"},
     {"structured_outputs": {"regex": "(a|b)*"}},
     {
-        "tools": [{"type": "function", "function": {"name": "f"}}],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "tools": [{"type": "function", "function": {"name": "f"}}],
     },
     {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
 ]
