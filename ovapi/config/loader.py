@@ -33,6 +33,8 @@ from ovapi.config.sizes import size_in_bytes
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams
 
+MIN_PREFIX = {4: 8, 6: 16}
+"""By IP version: a shorter prefix is no network of proxies, but one cut short."""
 OPENTELEMETRY = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
@@ -71,6 +73,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
         systemd=_systemd(os.environ),
         tracing=_tracing(document),
         written=written(data),
+        complete=document.complete,
         notices=notices,
     )
 
@@ -89,11 +92,19 @@ def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
 
 def _check_proxies(document: YamlDocument) -> None:
     for index, network in enumerate(document.data.get("server", {}).get("trusted_proxies", ())):
-        try:
-            ip_network(network, strict=False)
-        except ValueError:
-            path = ("server", "trusted_proxies", index)
-            raise ConfigError(document.error(path, "is not an address or network")) from None
+        if problem := _problem_of_proxies(network):
+            raise ConfigError(document.error(("server", "trusted_proxies", index), problem))
+
+
+def _problem_of_proxies(text: str) -> str | None:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return "is not an address or network"
+    least = MIN_PREFIX[network.version]
+    if network.prefixlen < least:
+        return f"is too wide: name the proxies, or a network of /{least} or narrower"
+    return None
 
 
 def _limits(document: YamlDocument, keyring: Keyring) -> LimitsConfig:

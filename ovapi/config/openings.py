@@ -4,6 +4,7 @@ A file that is cut short, half written or emptied by accident is still valid YAM
 longer says must not open the server. A reload is refused as a whole if it would
 
 - accept requests without a key, where one is needed now and `auth: none` is not in the file,
+- be read from a file whose last line has lost its end: half an address or origin is another one,
 - take keys from a `keys_file` whose last line has lost its end: what is left of a key is a key,
 - drop or loosen a limit because its line is gone; a limit that the file states is taken,
 - serve no model at all, unless the file says `models: none`,
@@ -46,6 +47,8 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def openings(old: Config, new: Config) -> Iterator[str]:
     """What `new` would open, each with what to do; nothing if a server with `old` may take it."""
+    if old.complete and not new.complete:
+        yield "the file is cut short: end its last line with a newline"
     yield from _of_keys(old, new)
     yield from _of_models(old, new)
     gone = old.written.keys() - new.written.keys()

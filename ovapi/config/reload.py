@@ -65,6 +65,7 @@ def merge(old: Config, new: Config, failed: Collection[str] = ()) -> Reload:
         default_model=new.default_model,
         memory_budget=new.memory_budget,
         written=new.written,
+        complete=new.complete,
         notices=new.notices,
     )
     return Reload(config, tuple(_left(config, new)), tuple(openings(old, new)))

@@ -127,7 +127,8 @@ class SystemdConfig:
 @dataclass(frozen=True)
 class Config:
     """`folder` is that of the file, to which its paths are relative. `written` is what the file
-    says, by dotted path; `notices` are for the log."""
+    says, by dotted path, and `complete` whether its last line has its end; `notices` are for the
+    log."""
 
     server: ServerConfig
     logging: LoggingConfig
@@ -141,4 +142,5 @@ class Config:
     tracing: TracingConfig | None = None
     memory_budget: int | None = None
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    complete: bool = field(default=True, compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)

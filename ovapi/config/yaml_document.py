@@ -24,11 +24,15 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class YamlDocument:
-    """A parsed file: the plain data, and the line of each YAML path."""
+    """A parsed file: the plain data, and the line of each YAML path.
+
+    `complete`: its last line has its end, so no value in it is cut short.
+    """
 
     name: str
     data: dict[str, Any]
     lines: Mapping[tuple[str | int, ...], int]
+    complete: bool = True
 
     @classmethod
     def read(cls, source: Path) -> YamlDocument:
@@ -50,8 +54,9 @@ class YamlDocument:
     @classmethod
     def _parse(cls, name: str, text: str) -> YamlDocument:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        complete = text.endswith("\n")
         if node is None:
-            return cls(name, {}, {(): 1})
+            return cls(name, {}, {(): 1}, complete)
         walk = _Walk()
         walk.visit(node, ())
         if walk.problems:
@@ -60,7 +65,7 @@ class YamlDocument:
             data = yaml.safe_load(text)
         except _CONSTRUCTION as error:
             raise ConfigError(f"{name}: contains a value that YAML cannot read: {error}") from None
-        return cls(name, {} if data is None else data, walk.lines)
+        return cls(name, {} if data is None else data, walk.lines, complete)
 
     def check(self) -> None:
         """Raise ConfigError with every violation of schemas/config.json."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,8 @@ def is_closed(config: Config) -> bool:
 
 
 def test_a_file_cut_short_anywhere_opens_nothing(tmp_path: Path) -> None:
-    whole = read(tmp_path, WHOLE)
+    """Also where the end of the last line says nothing, since it had none before."""
+    whole = replace(read(tmp_path, WHOLE), complete=False)
     assert is_closed(whole)
     taken = refused = invalid = 0
     for end in range(len(WHOLE)):
@@ -94,6 +96,41 @@ def test_a_file_cut_short_anywhere_opens_nothing(tmp_path: Path) -> None:
             taken += 1
             assert is_closed(reload.config), WHOLE[:end]
     assert min(taken, refused, invalid) > 0
+
+
+ADDRESSES = """\
+models: [{name: a}]
+server:
+  cors_origins: ["https://one.example", https://chat.example.com]
+  allowed_hosts: [a.example]
+  trusted_proxies:
+    - 10.20.0.0/16
+"""
+
+
+def test_no_value_cut_short_is_taken(tmp_path: Path) -> None:
+    """Half an address is another one: what is taken has only whole lines."""
+    whole = read(tmp_path, ADDRESSES)
+    valid = 0
+    for end in range(len(ADDRESSES)):
+        try:
+            new = read(tmp_path, ADDRESSES[:end])
+        except ConfigError:
+            continue
+        valid += 1
+        whole_lines = ADDRESSES[:end].endswith("\n")
+        assert ("the file is cut short" in opened(whole, new)) is not whole_lines
+    assert valid > 10
+    assert not opened(new, read(tmp_path, ADDRESSES[:-1]))  # who never ends it can go on so
+    assert "cut short" not in opened(read(tmp_path, ADDRESSES), read(tmp_path, ADDRESSES))
+
+
+@pytest.mark.parametrize("network", ["10.20.0.0/1", "0.0.0.0/0", "11.0.0.0/7", "2001:db8::/15"])
+def test_no_proxy_has_so_many_addresses(tmp_path: Path, network: str) -> None:
+    with pytest.raises(ConfigError, match=r"trusted_proxies\[0\] \(line 1\): is too wide"):
+        read(tmp_path, f"server: {{trusted_proxies: ['{network}']}}")
+    for narrow in ("10.0.0.0/8", "2001::/16", "10.1.2.3"):
+        read(tmp_path, f"server: {{trusted_proxies: ['{narrow}']}}")
 
 
 def test_an_empty_file_says_what_it_would_open(tmp_path: Path) -> None:
