@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 
 from ovapi import __version__, signals
 from ovapi.app import Application
+from ovapi.config.background import in_background
 from ovapi.config.reload import Reload, merge
 from ovapi.config.settings import Config, ModelConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
@@ -38,6 +39,10 @@ from ovapi.systemd.watchdog import SystemdWatchdog
 from ovapi.validation.schemas import Schemas
 
 log = logging.getLogger("ovapi.server")
+
+READ_SECONDS = 30.0
+"""How long a reload waits for the configuration: a network file system may be gone."""
+KEPT = "reload failed, keeping the current configuration"
 
 
 class Server:
@@ -116,18 +121,27 @@ class Server:
     async def _reload(self) -> None:
         """A file that cannot be used, or opens what was closed, changes nothing."""
         async with self._reload_lock:
-            try:
-                new = await asyncio.get_running_loop().run_in_executor(self.executor, self._load)
-            except ConfigError as error:
-                _log_kept(str(error).splitlines())
-                return
-            if self._stop.is_set():
+            new = await self._read()
+            if new is None or self._stop.is_set():
                 return
             reload = merge(self.config, new, self.manager.failed)
             if reload.opened:
                 _log_kept([*reload.opened, "or restart the server to apply the file"])
             else:
                 self._take_over(reload)
+
+    async def _read(self) -> Config | None:
+        """The configuration as it is now; None, with an error in the log, if it cannot be used."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await in_background(self._load, "ovapi-reload")
+        except ConfigError as error:
+            _log_kept(str(error).splitlines())
+        except TimeoutError:
+            _log_kept([f"it could not be read within {READ_SECONDS:g} s"])
+        except Exception:
+            log.exception("%s", KEPT)
+        return None
 
     def _take_over(self, reload: Reload) -> None:
         self.config = reload.config
@@ -194,7 +208,7 @@ class Server:
 
 
 def _log_kept(reasons: Iterable[str]) -> None:
-    log.error("reload failed, keeping the current configuration: %s", "; ".join(reasons))
+    log.error("%s: %s", KEPT, "; ".join(reasons))
 
 
 def _ssl_context(tls: TlsConfig) -> ssl.SSLContext:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -21,21 +20,16 @@ HELD = sum(1 << number - 1 for number in (signal.SIGTERM, signal.SIGINT, signal.
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """The program, with a configuration that it waits for until `feed`."""
-    os.mkfifo(folder / "config.yaml")
-    return subprocess.Popen(
+    """The program, stopped in the first moment in which it holds the signals back."""
+    text = yaml.safe_dump({"server": {"port": 0}, "models": "none"})
+    (folder / "config.yaml").write_text(text)
+    process = subprocess.Popen(
         [sys.executable, "-m", "ovapi", "--config", str(folder / "config.yaml"), *options],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-
-
-def feed(folder: Path) -> None:
-    """A whole configuration; from now on it is in a file."""
-    text = yaml.safe_dump({"server": {"port": 0}, "models": "none"})
-    (folder / "new").write_text(text)
-    with (folder / "config.yaml").open("w") as fifo:
-        (folder / "new").rename(folder / "config.yaml")
-        fifo.write(text)
+    holds(process)
+    process.send_signal(signal.SIGSTOP)
+    return process
 
 
 def holds(process: subprocess.Popen[str]) -> None:
@@ -56,9 +50,8 @@ def blocked(process: subprocess.Popen[str]) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_early_stop_is_a_stop(tmp_path: Path, number: signal.Signals) -> None:
     process = start(tmp_path)
-    holds(process)
     process.send_signal(number)
-    feed(tmp_path)
+    process.send_signal(signal.SIGCONT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "stopped" in output
@@ -67,9 +60,8 @@ def test_an_early_stop_is_a_stop(tmp_path: Path, number: signal.Signals) -> None
 
 def test_an_early_reload_is_a_reload(tmp_path: Path) -> None:
     process = start(tmp_path)
-    holds(process)
     process.send_signal(signal.SIGHUP)
-    feed(tmp_path)
+    process.send_signal(signal.SIGCONT)
     assert process.stdout is not None
     assert any("configuration reloaded" in line for line in iter(process.stdout.readline, ""))
     process.terminate()
@@ -79,8 +71,8 @@ def test_an_early_reload_is_a_reload(tmp_path: Path) -> None:
 
 def test_what_does_not_serve_can_be_interrupted(tmp_path: Path) -> None:
     process = start(tmp_path, "--check")
-    opened = (tmp_path / "config.yaml").open("w")  # it is there, and waits for the text
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == -signal.SIGTERM
-    opened.close()
-    process.communicate()
+    process.send_signal(signal.SIGCONT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    assert output == ""  # it has ended before it read the file

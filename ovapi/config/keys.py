@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ovapi.config.files import read_text
 from ovapi.config.keyring import Keyring
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 
@@ -51,8 +52,8 @@ def _keys_of_file(document: YamlDocument, file: Path) -> Keyring:
 
 def _text(document: YamlDocument, file: Path, source: str) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(file)
+    except (OSError, ValueError) as error:
         raise ConfigError(document.error(("auth", source), f"cannot be read: {error}")) from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from ovapi.config.files import read_text
 from ovapi.validation.schemas import Schemas, dotted
 
 MAX_VALUES = 100_000
@@ -37,8 +38,8 @@ class YamlDocument:
     @classmethod
     def read(cls, source: Path) -> YamlDocument:
         try:
-            text = source.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(source)
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"{source}: cannot be read: {reason}") from None
         try:
