@@ -129,9 +129,16 @@ def _systemd(environment: Mapping[str, str]) -> SystemdConfig:
     passed = environment.get("LISTEN_PID") == me
     return SystemdConfig(
         notify=environment.get("NOTIFY_SOCKET"),
-        sockets=int(environment.get("LISTEN_FDS", "0")) if passed else 0,
-        watchdog_seconds=int(watchdog) / 1e6 if watchdog else None,
+        sockets=_number(environment, "LISTEN_FDS") if passed else 0,
+        watchdog_seconds=_number(environment, "WATCHDOG_USEC") / 1e6 if watchdog else None,
     )
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = environment.get(name, "0")
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise ConfigError(f"the environment variable {name} is not a number: {text!r}")
+    return int(text)
 
 
 def _tracing(document: YamlDocument) -> TracingConfig | None:

@@ -1,4 +1,7 @@
 import json
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from ovapi.config.loader import load
 from ovapi.config.settings import KeyLimits, LimitsConfig, ModelConfig, ServerConfig, TlsConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.core import SamplingParams
+from ovapi.validation.schemas import Schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,6 +151,77 @@ def test_errors_name_the_path_and_the_line(tmp_path: Path, text: str, expected: 
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text))
     assert expected in str(caught.value)
+
+
+NUL, HALF = r'"a\0b"', r'"a\ud800"'
+NUMBER = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (f"auth: {{keys_file: {NUL}}}", "auth.keys_file"),
+        (f"auth: {{keys_file: {HALF}}}", "auth.keys_file"),
+        (f"auth: {{keys_file: {'x/' * 2500}}}", "auth.keys_file"),
+        (f"auth: {{keys_env: {NUL}}}", "auth.keys_env"),
+        (f"models_dir: {NUL}", "models_dir"),
+        (f"models_dir: {HALF}", "models_dir"),
+        (f"compile_cache: {NUL}", "compile_cache"),
+        (f"server: {{tls: {{certificate: {NUL}, key: k}}}}", "server.tls.certificate"),
+        (f"models: [{{name: {HALF}}}]", "models[0].name"),
+        (f"models: [{{name: a, aliases: [{HALF}]}}]", "models[0].aliases[0]"),
+        (f"models: [{{name: a, path: {NUL}}}]", "models[0].path"),
+        (f"models: [{{name: a, draft: {{path: {NUL}}}}}]", "models[0].draft.path"),
+        (f"models: [{{name: a, keep_alive: {NUMBER}}}]", "models[0].keep_alive"),
+        (f"models: [{{name: a, cache: {{size: {NUMBER}}}}}]", "models[0].cache.size"),
+        (f"models: [{{name: a, cache: {{size: {NUMBER}GB}}}}]", "models[0].cache.size"),
+        (f"models: [{{name: a, context: {NUMBER}}}]", "models[0].context"),
+        (f"models: [{{name: a, max_tokens_in_flight: {NUMBER}}}]", "max_tokens_in_flight"),
+        (f"models: [{{name: a, properties: {{X: {NUMBER}}}}}]", "models[0].properties.X"),
+        (f"memory_budget: {NUMBER}", "memory_budget"),
+        (f"memory_budget: {NUMBER}KB", "memory_budget"),
+        (f"limits: {{per_key: {{requests_per_minute: {NUMBER}}}}}", "requests_per_minute"),
+        (f"limits: {{per_key: {{concurrent: {NUMBER}}}}}", "limits.per_key.concurrent"),
+    ],
+)
+def test_no_value_is_too_much_for_what_it_is_for(tmp_path: Path, text: str, path: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{re.escape(path)} \(line 1\): "):
+        load(write(tmp_path, text))
+
+
+def test_numbers_and_paths_have_bounds() -> None:
+    """Every integer of the schema has a maximum, every text that is a path excludes NUL."""
+    for name, schema in leaves(Schemas()["config"], ""):
+        if {"integer", "number"} & set(listed(schema.get("type"))) and "enum" not in schema:
+            assert "maximum" in schema, name
+        if name.endswith((".path", "_file", "certificate", "tls.key", "models_dir", "_cache")):
+            assert not re.search(schema["pattern"], "a\0b"), name
+            assert schema["maxLength"] < 4096, name
+
+
+def listed(one: Any) -> list[Any]:
+    return one if isinstance(one, list) else [one]
+
+
+def leaves(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All schemas in a schema, by dotted path."""
+    yield path, schema
+    inner = dict(schema.get("properties", {}))
+    inner |= {"[]": schema[key] for key in ("items",) if key in schema}
+    more = schema.get("additionalProperties")
+    inner |= {"*": more} if isinstance(more, dict) else {}
+    for name, one in inner.items():
+        yield from leaves(one, f"{path}.{name}")
+
+
+@pytest.mark.parametrize("name", ["LISTEN_FDS", "WATCHDOG_USEC"])
+def test_what_systemd_says_is_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv(name, "many")
+    with pytest.raises(ConfigError, match=f"{name} is not a number: 'many'"):
+        load(write(tmp_path, ""))
 
 
 def test_aliases_expand_to_so_much_only(tmp_path: Path) -> None:
