@@ -56,7 +56,8 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
 def _build(document: YamlDocument, base: Path) -> Config:
     data = document.data
     defaults = sampling_defaults(SamplingParams(), data.get("defaults", {}))
-    models, notices = read_models(document, base, defaults)
+    found = read_models(document, base, defaults)
+    models = found.models
     compile_cache = data.get("compile_cache")
     keys = read_keys(document, base)
     _check_proxies(document)
@@ -74,7 +75,8 @@ def _build(document: YamlDocument, base: Path) -> Config:
         tracing=_tracing(document),
         written=written(data),
         complete=document.complete,
-        notices=notices,
+        models_dir=found.models_dir,
+        notices=found.notices,
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ovapi.config.settings import MODEL_FILE
+from ovapi.config.settings import MODEL_FILE, ModelsDir
 
 BUILT_IN = "ovapi-demo"
 PACKAGED = Path(__file__).resolve().parents[1] / "models"
@@ -22,17 +22,36 @@ class _Unservable(Exception):
     """There may be a model in a folder, and it cannot be served: why."""
 
 
-def find_models(models_dir: Path) -> tuple[list[Path], list[str]]:
+@dataclass(frozen=True)
+class FoundModels:
     """The folders with a model, by name; and a notice for each that is skipped."""
+
+    folders: tuple[Path, ...]
+    notices: tuple[str, ...]
+    models_dir: ModelsDir
+
+
+def find_models(models_dir: Path, named: bool) -> FoundModels:
+    """`named`: the file names `models_dir`, so there should be one."""
+    try:
+        entries = sorted(models_dir.iterdir())
+    except OSError as error:
+        cannot = f"models_dir {_shown(models_dir)} cannot be read: {error.strerror}"
+        notices = (cannot,) if named or not isinstance(error, FileNotFoundError) else ()
+        return FoundModels((), notices, ModelsDir(models_dir, readable=False))
+    return _models_among(models_dir, entries)
+
+
+def _models_among(models_dir: Path, entries: list[Path]) -> FoundModels:
     found: list[Path] = []
     notices: list[str] = []
-    for folder in _entries(models_dir, notices):
+    for folder in entries:
         try:
             if _has_model(folder):
                 found.append(folder)
         except _Unservable as error:
             notices.append(f"{_shown(folder)} skipped: {error}")
-    return found, notices
+    return FoundModels(tuple(found), tuple(notices), ModelsDir(models_dir, len(found)))
 
 
 def no_models(models_dir: Path) -> str:
@@ -49,16 +68,6 @@ def model_folder(models_dir: Path, name: str) -> Path:
     if name == BUILT_IN and not os.path.lexists(folder):
         return PACKAGED / BUILT_IN
     return folder
-
-
-def _entries(models_dir: Path, notices: list[str]) -> Sequence[Path]:
-    try:
-        return sorted(models_dir.iterdir())
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        notices.append(f"models_dir {_shown(models_dir)} cannot be read: {error.strerror}")
-        return ()
 
 
 def _has_model(folder: Path) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ovapi.config.durations import duration
 from ovapi.config.engine_options import AdapterConfig, SpeculationConfig
 from ovapi.config.model_folders import find_models, model_folder, no_models
-from ovapi.config.settings import ModelConfig
+from ovapi.config.settings import ModelConfig, ModelsDir
 from ovapi.config.sizes import size_in_bytes
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams, stop_strings
@@ -19,15 +19,22 @@ LAZY_KEEP_ALIVE = "5m"
 """How long a model that is loaded on demand stays unused, unless its entry says otherwise."""
 
 
-def read_models(
-    document: YamlDocument, base: Path, defaults: SamplingParams
-) -> tuple[tuple[ModelConfig, ...], tuple[str, ...]]:
+@dataclass(frozen=True)
+class ConfiguredModels:
+    """`notices` are for the log."""
+
+    models: tuple[ModelConfig, ...]
+    notices: tuple[str, ...]
+    models_dir: ModelsDir
+
+
+def read_models(document: YamlDocument, base: Path, defaults: SamplingParams) -> ConfiguredModels:
     """The entries of `models` in their order, each before its adapters, then what else lies in
     `models_dir`, by name; and notices of what there cannot be served."""
     models_dir = base / document.data.get("models_dir", "models")
     entries = document.data.get("models", [])
     if entries == "none":
-        return (), ()
+        return ConfiguredModels((), (), ModelsDir(models_dir))
     for number, entry in enumerate(entries):
         if "prompt_lookup" in entry and "draft" in entry:
             place = ("models", number, "draft")
@@ -37,16 +44,17 @@ def read_models(
     ]
     own = [model for model in named if model.adapter is None]
     known = {model.path for model in own} | {models_dir / model.name for model in own}
-    found, notices = find_models(models_dir)
+    found = find_models(models_dir, named="models_dir" in document.data)
+    notices = found.notices
     models = named + [
         ModelConfig(folder.name, folder, defaults=defaults)
-        for folder in found
+        for folder in found.folders
         if folder not in known
     ]
     if not models:
-        notices.append(no_models(models_dir))
+        notices += (no_models(models_dir),)
     _check_names(document, models)
-    return tuple(models), tuple(notices)
+    return ConfiguredModels(tuple(models), notices, found.models_dir)
 
 
 def _with_adapters(

@@ -8,6 +8,8 @@ longer says must not open the server. A reload is refused as a whole if it would
 - take keys from a `keys_file` whose last line has lost its end: what is left of a key is a key,
 - drop or loosen a limit because its line is gone; a limit that the file states is taken,
 - serve no model at all, unless the file says `models: none`,
+- serve none of the models in `models_dir` because that is gone, empty or cannot be read: as it is
+  where a file system is not mounted,
 - serve other models because `models_dir` is gone from the file.
 
 Everything else closes when it is left out (`cors_origins`, `allowed_hosts`, `logging.prompts`,
@@ -20,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from ovapi.config.settings import Config, KeyLimits
+from ovapi.config.settings import Config, KeyLimits, ModelsDir
 
 SERVER_LIMITS = ("max_body_bytes", "max_connections", "header_timeout", "write_timeout")
 REQUEST_LIMITS = ("request_seconds", "body_bytes")
@@ -71,6 +73,14 @@ def _of_models(old: Config, new: Config) -> Iterator[str]:
             yield "no model is left: write 'models: none' to serve none"
     elif "models_dir" in old.written and "models_dir" not in new.written and names[0] != names[1]:
         yield "models_dir is gone from the file: set it to the folder that you want"
+    elif new.written.get("models") != "none" and _is_gone(old.models_dir, new.models_dir):
+        state = "is empty" if new.models_dir.readable else "cannot be read"
+        yield f"models_dir {new.models_dir.path} {state}: is its file system mounted?"
+
+
+def _is_gone(old: ModelsDir, new: ModelsDir) -> bool:
+    """Whether the models are lost; another folder that is empty is one that somebody wants."""
+    return bool(old.models and not new.models) and (not new.readable or new.path == old.path)
 
 
 def _limits(old: Config, new: Config) -> Iterator[tuple[str, float | None, float | None]]:

@@ -66,6 +66,7 @@ def merge(old: Config, new: Config, failed: Collection[str] = ()) -> Reload:
         memory_budget=new.memory_budget,
         written=new.written,
         complete=new.complete,
+        models_dir=new.models_dir,
         notices=new.notices,
     )
     return Reload(config, tuple(_left(config, new)), tuple(openings(old, new)))

@@ -125,6 +125,15 @@ class SystemdConfig:
 
 
 @dataclass(frozen=True)
+class ModelsDir:
+    """The folder of models as it was found: how many lie in it, and whether it can be read."""
+
+    path: Path = Path()
+    models: int = 0
+    readable: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     """`folder` is that of the file, to which its paths are relative. `written` is what the file
     says, by dotted path, and `complete` whether its last line has its end; `notices` are for the
@@ -143,4 +152,5 @@ class Config:
     memory_budget: int | None = None
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
     complete: bool = field(default=True, compare=False)
+    models_dir: ModelsDir = field(default_factory=ModelsDir, compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)

@@ -89,6 +89,13 @@ def test_what_is_no_model_is_passed_over(models: Path) -> None:
     assert config.notices == ()
 
 
+def test_a_folder_that_is_named_and_missing_is_told(tmp_path: Path) -> None:
+    text = "models_dir: gone\nmodels: [{name: a, path: a}]\n"
+    (found,) = read(tmp_path / "models", text).notices
+    assert found == f"models_dir {tmp_path}/gone cannot be read: No such file or directory"
+    assert read(tmp_path / "models", "models: [{name: a, path: a}]").notices == ()
+
+
 def test_no_models_are_no_error(tmp_path: Path) -> None:
     config = read(tmp_path / "models")
     assert config.models == ()

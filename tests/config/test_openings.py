@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,6 +196,29 @@ def test_the_default_folder_takes_no_place_unasked(tmp_path: Path) -> None:
     old = read(tmp_path, "models_dir: served\nmodels: [{name: a}]\n")
     assert "models_dir is gone" in opened(old, read(tmp_path, "models: [{name: a}]\n"))
     assert not opened(old, read(tmp_path, "models_dir: models\n"))
+
+
+LOSSES: dict[str, Callable[[Path], object]] = {
+    "is empty": lambda models: (models / "found").rename(models.parent / "elsewhere"),
+    "cannot be read": lambda models: models.rename(models.parent / "elsewhere"),
+}
+
+
+@pytest.mark.parametrize("state", LOSSES)
+def test_models_are_not_lost_with_their_file_system(tmp_path: Path, state: str) -> None:
+    text = "models_dir: served\nmodels: [{name: a, path: a}]\n"
+    folder = tmp_path / "served" / "found"
+    folder.mkdir(parents=True)
+    (folder / "openvino_model.xml").touch()
+    old = read(tmp_path, text)
+    LOSSES[state](folder.parent)
+    new = read(tmp_path, text)
+    assert opened(old, new) == (f"models_dir {folder.parent} {state}: is its file system mounted?")
+    (tmp_path / "empty").mkdir()
+    assert not opened(old, read(tmp_path, text.replace("served", "empty")))
+    assert "cannot be read" in opened(old, read(tmp_path, text.replace("served", "typo")))
+    assert not opened(old, read(tmp_path, "models_dir: served\nmodels: none\n"))
+    assert not opened(new, read(tmp_path, text))
 
 
 def test_what_is_left_of_a_key_is_no_key(tmp_path: Path) -> None:

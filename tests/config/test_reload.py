@@ -191,6 +191,7 @@ def test_a_model_may_come_and_go_while_its_namesake_drains(tmp_path: Path) -> No
         send(server, yaml.safe_dump({"models_dir": str(tmp_path / "none"), "models": models}))
         server.wait_for_log(f"(?s)(configuration reloaded.*){{{count}}}", 20)
 
+    (tmp_path / "none").mkdir()
     with ServerProcess(tmp_path) as server:
         server.wait_ready()
         body = chat(LONG, stream=True, **LASTING)

@@ -207,7 +207,7 @@ def leaves(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, A
     """All schemas in a schema, by dotted path."""
     yield path, schema
     inner = dict(schema.get("properties", {}))
-    inner |= {"[]": schema[key] for key in ("items",) if key in schema}
+    inner |= {"[]": schema["items"]} if "items" in schema else {}
     more = schema.get("additionalProperties")
     inner |= {"*": more} if isinstance(more, dict) else {}
     for name, one in inner.items():
