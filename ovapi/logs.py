@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -87,7 +88,7 @@ def _timestamp(seconds: float) -> str:
 def choose(wanted: str) -> Format:
     """``auto`` is for people where there is a terminal to read it on."""
     if wanted == "auto":
-        return "text" if sys.stderr.isatty() else "json"
+        return "text" if os.isatty(STANDARD_ERROR) else "json"
     return "text" if wanted == "text" else "json"
 
 

@@ -81,6 +81,15 @@ def test_lines_say_what_they_are_about() -> None:
     assert "req-1" not in logs.JsonFormatter().format(one)
 
 
+def test_json_where_standard_error_is_closed() -> None:
+    code = "import sys; from ovapi import logs; print(sys.stderr, logs.choose('auto'))"
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert result.stdout == "None json\n"
+
+
 def test_json_where_there_is_no_terminal(
     root: logging.Logger, capfd: pytest.CaptureFixture[str]
 ) -> None:
