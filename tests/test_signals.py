@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
-from bench.server_process import ROOT
+from bench.server_process import DEMO, ROOT, ServerProcess
+from soak.client.prompts import GREETING, chat
 
 pytestmark = pytest.mark.engine
 
@@ -67,6 +69,20 @@ def test_an_early_reload_is_a_reload(tmp_path: Path) -> None:
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_to_the_group_ends_no_engine(tmp_path: Path, number: signal.Signals) -> None:
+    with ServerProcess(tmp_path) as server:
+        server.wait_ready()
+        (worker,) = [one for one in server.children() if "worker" in " ".join(one.cmdline())]
+        worker.send_signal(number)
+        url = f"{server.url}/v1/chat/completions"
+        answer = httpx.post(url, json=chat(GREETING, max_tokens=2), timeout=60)
+        assert answer.status_code == 200
+        assert worker.is_running()
+        assert server.health()["models"][DEMO]["status"] == "ready"
+        assert server.terminate() == 0
 
 
 def test_what_does_not_serve_can_be_interrupted(tmp_path: Path) -> None:

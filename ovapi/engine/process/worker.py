@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 SIGN_OF_LIFE_SECONDS = 1.0
 _COMMAND_SECONDS = 0.005  # between two steps
 _PR_SET_PDEATHSIG = 1
+OF_GROUP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Worker:
@@ -109,10 +110,13 @@ def die_with(parent: int) -> None:
         sys.exit(1)
 
 
-def _ignore_terminal_signals() -> None:
-    """They reach the whole process group, but the parent decides when an engine ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def ignore_signals_of_group() -> None:
+    """They reach the whole process group, but the parent decides when an engine ends.
+
+    SIGQUIT stays: whoever sends it wants a core.
+    """
+    for number in OF_GROUP:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
@@ -121,7 +125,7 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--model", help="for people who read the list of processes")
     arguments = parser.parse_args()
-    _ignore_terminal_signals()
+    ignore_signals_of_group()
     die_with(arguments.parent)
     try:
         Worker(BlockingChannel(socket.socket(fileno=arguments.fd))).serve(load_workload)
