@@ -17,7 +17,8 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
     try:
         asyncio.run(_run(config, read))
     except OSError as error:
-        where = f"{config.server.host}:{config.server.port}"
+        own = f"{config.server.host}:{config.server.port}"
+        where = "the sockets of LISTEN_FDS" if config.systemd.sockets else own
         logging.getLogger("ovapi").error("cannot listen on %s: %s", where, error.strerror)
         return 1
     return 0

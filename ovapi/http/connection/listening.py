@@ -24,11 +24,19 @@ def open_sockets(config: Config) -> list[socket.socket]:
             return bind_sockets(config.server.port, bindable(config.server.host), backlog=BACKLOG)
         except UnicodeError:
             raise OSError(errno.EINVAL, "server.host is no host name") from None
-    sockets = [socket.socket(fileno=FIRST_SOCKET + number) for number in range(passed)]
-    for one in sockets:
-        one.setblocking(False)
-        one.set_inheritable(False)
-    return sockets
+    return [_passed(FIRST_SOCKET + number) for number in range(passed)]
+
+
+def _passed(descriptor: int) -> socket.socket:
+    """A listening socket that systemd has opened. Raises OSError for anything else."""
+    one = socket.socket(fileno=descriptor)
+    stream = one.type == socket.SOCK_STREAM
+    if not stream or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        one.close()
+        raise OSError(errno.EINVAL, f"descriptor {descriptor} is no listening stream socket")
+    one.setblocking(False)
+    one.set_inheritable(False)
+    return one
 
 
 def is_loopback(host: str) -> bool:
