@@ -48,10 +48,8 @@ class Keyring:
     @classmethod
     def parse(cls, text: str, source: str) -> Keyring:
         """The keys of `text`. Raises ValueError, naming `source` and the line, never the key."""
-        lines = (line.split("#", 1)[0].split() for line in text.splitlines())
-        keys = [
-            _key(words, f"{source} line {number}") for number, words in enumerate(lines, 1) if words
-        ]
+        lines = [line.split("#", 1)[0].strip(" \t\r") for line in text.split("\n")]
+        keys = [_key(line, f"{source} line {n}") for n, line in enumerate(lines, 1) if line]
         return cls(keys, complete=not text or text.endswith("\n"))
 
     def __add__(self, other: Keyring) -> Keyring:
@@ -76,7 +74,10 @@ class Keyring:
         return matches[0]
 
 
-def _key(words: list[str], where: str) -> Key:
+def _key(line: str, where: str) -> Key:
+    if not line.expandtabs().isprintable():
+        raise ValueError(f"{where}: contains NUL, a control or an invisible character")
+    words = line.split()
     if len(words) > 2:
         raise ValueError(f"{where}: expected KEY or NAME KEY")
     name, secret = words if len(words) == 2 else (f"key {where.rsplit(' ', 1)[1]}", words[0])

@@ -22,8 +22,7 @@ def read_keys(document: YamlDocument, base: Path) -> Keyring:
     if "keys_file" in auth:
         keys += _keys_of_file(document, base / auth["keys_file"])
     if "keys_env" in auth:
-        text = os.environ.get(auth["keys_env"], "").replace(",", "\n")
-        keys += _keys_of_text(document, text + "\n", "keys_env")
+        keys += _keys_of_variable(document, auth["keys_env"])
     keys += _keys_of_credential(document)
     if auth and not keys:
         # Whoever asks for keys must not get an open server because a file is empty.
@@ -44,6 +43,13 @@ def _keys_of_credential(document: YamlDocument) -> Keyring:
     if not file.is_file():
         return Keyring()
     return _keys_of_text(document, _text(document, file, "credential") + "\n", "credential")
+
+
+def _keys_of_variable(document: YamlDocument, name: str) -> Keyring:
+    if name not in os.environ:
+        problem = f"the environment variable {name} is not set"
+        raise ConfigError(document.error(("auth", "keys_env"), problem))
+    return _keys_of_text(document, os.environ[name].replace(",", "\n") + "\n", "keys_env")
 
 
 def _keys_of_file(document: YamlDocument, file: Path) -> Keyring:

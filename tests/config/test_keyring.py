@@ -64,11 +64,22 @@ def test_secrets_do_not_show(keys: Keyring) -> None:
     assert "secret" not in repr(keys._keys)
 
 
-@pytest.mark.parametrize("line", ["a b c", "a sha256:12", "a " + "x" * 600])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a b c", "a sha256:12", "a " + "x" * 600,
+        "a b\0", "\0", "\x1bc", "a\x1fb", "a\x85b", "\ufeffa", "b\x0cc", "b\x0c",
+    ],
+)  # fmt: skip
 def test_a_bad_line_is_named_without_its_secret(line: str) -> None:
     with pytest.raises(ValueError, match="keys line 2: ") as caught:
         Keyring.parse(f"\n{line}", "keys")
     assert line not in str(caught.value)
+
+
+def test_lines_may_end_and_be_spaced_as_elsewhere() -> None:
+    keys = Keyring.parse("alice\tone\r\n  bob two \r\n# \0\r\n", "keys")
+    assert [keys.authenticate(None, secret) for secret in ("one", "two")] == ["alice", "bob"]
 
 
 def test_an_empty_keyring_is_false_and_rings_add_up(keys: Keyring) -> None:

@@ -288,7 +288,10 @@ def test_keys_come_from_file_environment_and_credential(
     ("auth", "expected"),
     [
         ("{keys_file: absent}", "auth.keys_file (line 1): cannot be read"),
-        ("{keys_env: OVAPI_NO_SUCH_VARIABLE}", "auth (line 1): contains no key"),
+        (
+            "{keys_env: OVAPI_NO_SUCH_VARIABLE}",
+            "auth.keys_env (line 1): the environment variable OVAPI_NO_SUCH_VARIABLE is not set",
+        ),
         ("{keys_file: config.yaml}", "auth.keys_file (line 1): keys_file line 1: expected"),
     ],
 )
