@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ovapi.config.openings import openings
-from ovapi.config.settings import Config
+from ovapi.config.settings import Config, ModelConfig
 
 SERVER = {
     "drain_seconds",
@@ -33,6 +33,8 @@ MODEL = {
     "load", "load_wait_seconds", "keep_alive", "keep_alive_requests", "reasoning_field",
 }  # fmt: skip
 """The fields that can change; every other one needs a restart."""
+KEYS = {"cache_bytes": "cache.size", "adapter": "adapters", "parent": "adapters"}
+"""The keys of a model's fields that are called otherwise in the file."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,19 @@ def _left(config: Config, new: Config) -> Iterator[str]:
     if config.tracing != new.tracing:
         yield "tracing"
     for taken, model in zip(config.models, new.models, strict=True):
-        yield from _differences(f"models: {model.name}", taken, model)
+        for path in _differences(f"models: {model.name}", taken, model):
+            yield _as_written(path, taken, model)
+
+
+def _as_written(path: str, old: ModelConfig, new: ModelConfig) -> str:
+    """The path with the key of the file, where that is not called as the field is."""
+    model, field = path.rsplit(".", 1)
+    if field == "speculation":
+        speculation = new.speculation or old.speculation
+        key = "draft" if speculation is not None and speculation.draft else "prompt_lookup"
+    else:
+        key = KEYS.get(field, field)
+    return f"{model}.{key}"
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
