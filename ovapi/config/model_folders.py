@@ -45,7 +45,7 @@ def find_models(models_dir: Path, named: bool) -> FoundModels:
 def _models_among(models_dir: Path, entries: list[Path]) -> FoundModels:
     found: list[Path] = []
     notices: list[str] = []
-    for folder in entries:
+    for folder in (entry for entry in entries if not entry.name.startswith(".")):
         try:
             if _has_model(folder):
                 found.append(folder)

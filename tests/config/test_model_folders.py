@@ -83,6 +83,7 @@ def test_what_is_no_model_is_passed_over(models: Path) -> None:
     (models / "README.md").touch()
     (models / "openvino_model.xml").touch()
     (models / "empty").mkdir()
+    put(models / ".hidden")
     (models / "link").symlink_to(models / "good", target_is_directory=True)
     config = read(models)
     assert [model.name for model in config.models] == ["good", "link"]
