@@ -14,7 +14,6 @@ import asyncio
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,7 +23,8 @@ from ovapi import __version__, signals
 from ovapi.app import Application
 from ovapi.config.background import in_background
 from ovapi.config.reload import Reload, merge
-from ovapi.config.settings import Config, ModelConfig, TlsConfig
+from ovapi.config.settings import Config, ModelConfig
+from ovapi.config.tls import server_context
 from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
 from ovapi.http.connection.listening import listen_on_loopback, open_sockets
@@ -83,7 +83,7 @@ class Server:
 
     def _http_server(self) -> LimitedHTTPServer:
         limits = self.config.server
-        context = _ssl_context(limits.tls) if limits.tls else None
+        context = server_context(limits.tls) if limits.tls else None
         return LimitedHTTPServer(self.app, limits, self.app.metrics.refused, context)
 
     async def run(self) -> None:
@@ -209,10 +209,3 @@ class Server:
 
 def _log_kept(reasons: Iterable[str]) -> None:
     log.error("%s: %s", KEPT, "; ".join(reasons))
-
-
-def _ssl_context(tls: TlsConfig) -> ssl.SSLContext:
-    """Raises OSError (ssl.SSLError is one) for files that cannot be used."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tls.certificate, tls.key)
-    return context

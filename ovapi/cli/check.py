@@ -10,7 +10,8 @@ MIB = 2**20
 
 def check(config: Config) -> int:
     """Print what would be served where; 2 if a model is not there."""
-    print(f"listen on http://{config.server.host}:{config.server.port}")
+    scheme = "https" if config.server.tls else "http"
+    print(f"listen on {scheme}://{config.server.host}:{config.server.port}")
     if config.memory_budget is not None:
         print(f"memory budget: {config.memory_budget / MIB:.0f} MiB")
     for notice in config.notices:

@@ -30,6 +30,7 @@ from ovapi.config.settings import (
     TracingConfig,
 )
 from ovapi.config.sizes import size_in_bytes
+from ovapi.config.tls import TlsError, server_context
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams
 
@@ -62,7 +63,7 @@ def _build(document: YamlDocument, base: Path) -> Config:
     keys = read_keys(document, base)
     _check_proxies(document)
     return Config(
-        server=_server(data.get("server", {}), base),
+        server=_server(document, base),
         logging=LoggingConfig(**data.get("logging", {})),
         models=models,
         default_model=default_model(document, models),
@@ -80,16 +81,28 @@ def _build(document: YamlDocument, base: Path) -> Config:
     )
 
 
-def _server(given: Mapping[str, Any], base: Path) -> ServerConfig:
-    values = dict(given)
-    tls = values.pop("tls", None)
+def _server(document: YamlDocument, base: Path) -> ServerConfig:
+    values = dict(document.data.get("server", {}))
+    values.pop("tls", None)
     return ServerConfig(
         cors_origins=tuple(values.pop("cors_origins", ())),
         allowed_hosts=tuple(values.pop("allowed_hosts", ())),
         trusted_proxies=tuple(values.pop("trusted_proxies", ())),
-        tls=TlsConfig(base / tls["certificate"], base / tls["key"]) if tls else None,
+        tls=_tls(document, base),
         **values,
     )
+
+
+def _tls(document: YamlDocument, base: Path) -> TlsConfig | None:
+    given = document.data.get("server", {}).get("tls")
+    if given is None:
+        return None
+    tls = TlsConfig(base / given["certificate"], base / given["key"])
+    try:
+        server_context(tls)
+    except TlsError as error:
+        raise ConfigError(document.error(("server", "tls", error.key), str(error))) from None
+    return tls
 
 
 def _check_proxies(document: YamlDocument) -> None:

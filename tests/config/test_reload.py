@@ -191,7 +191,9 @@ def test_a_file_cut_short_changes_nothing(tmp_path: Path) -> None:
         server.wait_ready()
         for number, cut in enumerate(("", whole[: whole.index("auth")]), 1):
             send(server, cut)
-            failed = r"reload failed, keeping the current configuration: [^\n]*the API keys are gone"
+            failed = (
+                r"reload failed, keeping the current configuration: [^\n]*the API keys are gone"
+            )
             server.wait_for_log(f"(?s)(ERROR.*{failed}.*){{{number}}}", 20)
             assert status(server) == 401
             assert status(server, Authorization="Bearer secret") == 200

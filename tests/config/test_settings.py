@@ -11,7 +11,7 @@ import pytest
 from ovapi.cli.main import main
 from ovapi.config.engine_options import AdapterConfig
 from ovapi.config.loader import load
-from ovapi.config.settings import KeyLimits, LimitsConfig, ModelConfig, ServerConfig, TlsConfig
+from ovapi.config.settings import KeyLimits, LimitsConfig, ModelConfig, ServerConfig
 from ovapi.config.yaml_document import ConfigError
 from ovapi.core import SamplingParams
 from ovapi.validation.schemas import Schemas
@@ -318,11 +318,6 @@ def test_limits_of_keys(tmp_path: Path) -> None:
         ConfigError, match=r"limits\.keys\.carol \(line 5\): is not the name of a key"
     ):
         load(write(tmp_path, text.replace("alice", "carol")))
-
-
-def test_tls_files_are_found_beside_the_file(tmp_path: Path) -> None:
-    config = load(write(tmp_path, "server: {tls: {certificate: c.pem, key: k.pem}}"))
-    assert config.server.tls == TlsConfig(tmp_path / "c.pem", tmp_path / "k.pem")
 
 
 def test_when_models_are_in_memory(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def test_a_certificate_that_is_missing_is_said_plainly(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, {"server": {"tls": tls}})
     with pytest.raises(AssertionError, match="the server has ended"):
         server.start()
-    assert server.process.wait(10) == 1
+    assert server.process.wait(10) == 2
+    assert "server.tls.certificate (line" in server.log
     assert "Traceback" not in server.log
 
 
