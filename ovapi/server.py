@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 from ovapi import __version__, signals
 from ovapi.app import Application
 from ovapi.config.background import in_background
+from ovapi.config.host import shown
 from ovapi.config.reload import Reload, merge
 from ovapi.config.settings import Config, ModelConfig
 from ovapi.config.tls import server_context
@@ -176,8 +177,7 @@ class Server:
             return f"unix:{self.address}"
         host, port = self.address[:2]
         host = host if self.config.systemd.sockets else self.config.server.host
-        shown = f"[{host}]" if ":" in host else host
-        return f"{'https' if self.config.server.tls else 'http'}://{shown}:{port}"
+        return f"{'https' if self.config.server.tls else 'http'}://{shown(host)}:{port}"
 
     async def _drain(self) -> None:
         self.app.drain(on_idle=self._over.set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ovapi.config.host import shown
 from ovapi.config.settings import MODEL_FILE, Config, ModelConfig
 from ovapi.serving import tuning_profile as profile
 
@@ -11,7 +12,7 @@ MIB = 2**20
 def check(config: Config) -> int:
     """Print what would be served where; 2 if a model is not there."""
     scheme = "https" if config.server.tls else "http"
-    print(f"listen on {scheme}://{config.server.host}:{config.server.port}")
+    print(f"listen on {scheme}://{shown(config.server.host)}:{config.server.port}")
     if config.memory_budget is not None:
         print(f"memory budget: {config.memory_budget / MIB:.0f} MiB")
     for notice in config.notices:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from ovapi import logs
+from ovapi.config.host import shown
 from ovapi.config.settings import Config
 from ovapi.serving.metrics.process_memory import give_back_large_blocks
 
@@ -17,7 +18,7 @@ def serve(config: Config, read: Callable[[], Config]) -> int:
     try:
         asyncio.run(_run(config, read))
     except OSError as error:
-        own = f"{config.server.host}:{config.server.port}"
+        own = f"{shown(config.server.host)}:{config.server.port}"
         where = "the sockets of LISTEN_FDS" if config.systemd.sockets else own
         logging.getLogger("ovapi").error("cannot listen on %s: %s", where, error.strerror)
         return 1

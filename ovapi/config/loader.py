@@ -15,6 +15,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from ovapi.config.host import problem_of_host
 from ovapi.config.keyring import Keyring
 from ovapi.config.keys import read_keys
 from ovapi.config.models import default_model, read_models, sampling_defaults
@@ -48,10 +49,20 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
     base = source.parent if path is not None else Path.cwd()
     document = YamlDocument.read(source)
     document.check()
+    _check_hosts(document, host)
     config = _build(document, base.resolve())
     given: dict[str, Any] = {"host": host, "port": port}
     server = replace(config.server, **{k: v for k, v in given.items() if v is not None})
     return replace(config, server=server)
+
+
+def _check_hosts(document: YamlDocument, given: str | None) -> None:
+    """`given` is that of the command line."""
+    own = document.data.get("server", {}).get("host")
+    if own is not None and (problem := problem_of_host(own)):
+        raise ConfigError(document.error(("server", "host"), problem))
+    if given is not None and (problem := problem_of_host(given)):
+        raise ConfigError(f"--host: {problem}")
 
 
 def _build(document: YamlDocument, base: Path) -> Config:
