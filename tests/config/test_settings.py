@@ -355,6 +355,7 @@ def test_what_is_no_duration(tmp_path: Path, value: str) -> None:
 def test_a_check_tells_what_models_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = f"path: {ROOT / 'models' / 'ovapi-demo'}, load: lazy, cache: {{size: 16MiB}}"
     none = tmp_path / "none"
+    none.mkdir()
     file = write(
         tmp_path, f"models_dir: {none}\nmemory_budget: 1MB\nmodels: [{{name: a, {model}}}]"
     )
