@@ -27,7 +27,8 @@ NOT_SHOWN = {
     "ovapi_info",
     "ovapi_model_loaded",  # as model_ready, but for a process that is being replaced
     "ovapi_log_lines_dropped_total",  # the log says it too
-    "ovapi_prefix_cache_hits_total",  # no engine tells it yet
+    "ovapi_tool_calls_total",  # for who sets up a model
+    "ovapi_prefix_cache_hits_total",  # only the engine 'paged' tells it
     "ovapi_prefix_cache_queries_total",
     "ovapi_request_prompt_tokens",
     "ovapi_request_generation_tokens",
