@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ovapi.core import Event
 from ovapi.engine.paged.beams import BeamSearcher, Candidate
+from ovapi.engine.paged.cache.prefix_cache import PrefixCache
 from ovapi.engine.paged.generation import Generation, Part
 from ovapi.engine.paged.group import SequenceGroup
-from ovapi.engine.paged.logprobs import Logprobs
-from ovapi.engine.paged.prefix_cache import PrefixCache
-from ovapi.engine.paged.sampler import NoToken
+from ovapi.engine.paged.sampling.logprobs import Logprobs
+from ovapi.engine.paged.sampling.sampler import NoToken
 from ovapi.engine.paged.sequence import Sequence as TokenSequence
 from ovapi.engine.text.input_processor import InputProcessor
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovapi.core import Delta, Event, Finished, TokenLogprob
+from ovapi.engine.paged.drafting.lookup import PromptLookup
 from ovapi.engine.paged.group import SequenceGroup, Span
-from ovapi.engine.paged.logprobs import Logprobs, row_logprobs
-from ovapi.engine.paged.lookup import PromptLookup
-from ovapi.engine.paged.sampler import Sampler
+from ovapi.engine.paged.sampling.logprobs import Logprobs, row_logprobs
+from ovapi.engine.paged.sampling.sampler import Sampler
 from ovapi.engine.text.detokenizer import TokenTable
 from ovapi.engine.text.input_processor import PreparedRequest
 from ovapi.engine.text.output_processor import OutputProcessor

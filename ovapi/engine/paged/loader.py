@@ -15,12 +15,12 @@ from ovapi.engine.genai.speculation import read_draft
 from ovapi.engine.kv_cache_size import CacheSize, cache_size
 from ovapi.engine.load_error import LoadError
 from ovapi.engine.model_files import ModelFiles
-from ovapi.engine.paged.blocks import BlockPool
-from ovapi.engine.paged.draft_model import DraftModel
+from ovapi.engine.paged.adapters.lora import Adapter, add_inputs
+from ovapi.engine.paged.cache.blocks import BlockPool
+from ovapi.engine.paged.cache.prefix_cache import PrefixCache
+from ovapi.engine.paged.drafting.draft_model import DraftModel
 from ovapi.engine.paged.graph import UnsupportedModel, read_paged
-from ovapi.engine.paged.lora import Adapter, add_inputs
 from ovapi.engine.paged.pipeline import PagedPipeline
-from ovapi.engine.paged.prefix_cache import PrefixCache
 from ovapi.engine.paged.runner import Runner
 from ovapi.engine.paged.sequence import BLOCK
 

@@ -15,14 +15,14 @@ from ovapi.core import Failed, Started
 from ovapi.engine.base import EngineSpec, EngineStats
 from ovapi.engine.generation.pipeline import RequestEvent, StepFailed
 from ovapi.engine.paged.beam_generation import BeamGeneration, BeamSequences
-from ovapi.engine.paged.draft_model import DraftModel
+from ovapi.engine.paged.cache.prefix_cache import PrefixCache, chain_root
+from ovapi.engine.paged.drafting.draft_model import DraftModel
+from ovapi.engine.paged.drafting.lookup import PromptLookup
 from ovapi.engine.paged.generation import Generation, Part, Rows
 from ovapi.engine.paged.group import SequenceGroup, Span
-from ovapi.engine.paged.lookup import PromptLookup
 from ovapi.engine.paged.prefill_budget import PrefillBudget
-from ovapi.engine.paged.prefix_cache import PrefixCache, chain_root
 from ovapi.engine.paged.runner import Runner
-from ovapi.engine.paged.sampler import NoToken, Sampler
+from ovapi.engine.paged.sampling.sampler import NoToken, Sampler
 from ovapi.engine.paged.scheduler import Plan, Scheduler
 from ovapi.engine.paged.sequence import Sequence
 from ovapi.engine.text.input_processor import InputProcessor, PreparedRequest

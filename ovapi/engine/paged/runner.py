@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ovapi.engine.paged.adapter_file import Matrix
+from ovapi.engine.paged.adapters.adapter_file import Matrix
+from ovapi.engine.paged.adapters.lora import STRENGTHS, Adapter, AdapterBank, is_matrix
 from ovapi.engine.paged.batch import Batch
 from ovapi.engine.paged.graph import CACHES, UnsupportedModel
 from ovapi.engine.paged.group import Span
-from ovapi.engine.paged.lora import STRENGTHS, Adapter, AdapterBank, is_matrix
 from ovapi.engine.paged.sequence import BLOCK
 
 Logits = NDArray[np.float32]

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ovapi.engine.paged.cache.prefix_cache import PrefixCache
 from ovapi.engine.paged.group import SequenceGroup, Span
 from ovapi.engine.paged.prefill_budget import CHUNK, PrefillBudget
-from ovapi.engine.paged.prefix_cache import PrefixCache
 from ovapi.engine.paged.sequence import BLOCK, Sequence, blocks_for
 
 _SCORED_ROWS = 64  # of a prompt's logits at a time: each is as long as the vocabulary

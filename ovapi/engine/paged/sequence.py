@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ovapi.engine.paged.prefix_cache import chain
+from ovapi.engine.paged.cache.prefix_cache import chain
 
 BLOCK = 32
 """Tokens of a block on the CPU."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ovapi.engine.paged.draw import Filters
 from ovapi.engine.paged.pipeline import PagedPipeline
+from ovapi.engine.paged.sampling.draw import Filters
 from tests.engine.paged.stepping import request, run
 from tests.engine.paged.test_draw import chi_squared, exact, limit
 from tests.engine.paged.test_pipeline import exact_engine, plain, plain_logprobs

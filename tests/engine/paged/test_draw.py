@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ovapi.engine.paged.draw import Filters, draw
-from ovapi.engine.paged.logprobs import likeliest, row_logprobs
-from ovapi.engine.paged.randomness import uniform
+from ovapi.engine.paged.sampling.draw import Filters, draw
+from ovapi.engine.paged.sampling.logprobs import likeliest, row_logprobs
+from ovapi.engine.paged.sampling.randomness import uniform
 
 DRAWS = 20_000
 SIZE = 9000  # many chunks, the last one cut

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ovapi.config.engine_options import SpeculationConfig
-from ovapi.engine.paged.lookup import PromptLookup
+from ovapi.engine.paged.drafting.lookup import PromptLookup
 from ovapi.engine.paged.pipeline import PagedPipeline
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run

@@ -13,7 +13,7 @@ from ovapi.config.engine_options import AdapterConfig
 from ovapi.core import GenerateRequest
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.loader import load_batching
-from ovapi.engine.paged.lora import Adapter
+from ovapi.engine.paged.adapters.lora import Adapter
 from ovapi.engine.paged.pipeline import PagedPipeline
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import request, run
@@ -91,7 +91,7 @@ def test_logits_are_those_of_merged_weights(pirate: Adapter) -> None:
     from openvino import Type
     from openvino import opset13 as ops
 
-    from ovapi.engine.paged.lora import STRENGTHS, add_inputs
+    from ovapi.engine.paged.adapters.lora import STRENGTHS, add_inputs
 
     weights = rng.normal(size=(b.shape[0], a.shape[1])).astype(np.float32)
     x = ops.parameter([-1, 1, a.shape[1]], Type.f32, name="x")

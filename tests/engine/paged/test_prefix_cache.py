@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ovapi.engine.paged.blocks import BlockPool
-from ovapi.engine.paged.prefix_cache import PrefixCache, chain, chain_root
+from ovapi.engine.paged.cache.blocks import BlockPool
+from ovapi.engine.paged.cache.prefix_cache import PrefixCache, chain, chain_root
 
 
 def test_chains_tell_tokens_order_adapter_and_salt_apart() -> None:

@@ -9,10 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ovapi.engine.paged.blocks import BlockPool
+from ovapi.engine.paged.cache.blocks import BlockPool
+from ovapi.engine.paged.cache.prefix_cache import PrefixCache, chain_root
 from ovapi.engine.paged.group import SequenceGroup
 from ovapi.engine.paged.prefill_budget import CHUNK, PrefillBudget
-from ovapi.engine.paged.prefix_cache import PrefixCache, chain_root
 from ovapi.engine.paged.scheduler import Plan, Scheduler
 from ovapi.engine.paged.sequence import BLOCK, Sequence, blocks_for
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ovapi.core import SamplingParams
-from ovapi.engine.paged.draw import Filters, draw
-from ovapi.engine.paged.penalties import Penalties
-from ovapi.engine.paged.randomness import uniform
+from ovapi.engine.paged.sampling.draw import Filters, draw
+from ovapi.engine.paged.sampling.penalties import Penalties
+from ovapi.engine.paged.sampling.randomness import uniform
 
 Floats = NDArray[np.float32]
 

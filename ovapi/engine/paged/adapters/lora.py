@@ -16,7 +16,7 @@ import numpy as np
 
 from ovapi.config.engine_options import AdapterConfig
 from ovapi.engine.genai.lora import FILE, check, scaling
-from ovapi.engine.paged.adapter_file import Matrix, read_matrices
+from ovapi.engine.paged.adapters.adapter_file import Matrix, read_matrices
 from ovapi.engine.paged.group import Span
 
 STRENGTHS = "lora_strengths"

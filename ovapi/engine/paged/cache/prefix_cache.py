@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from ovapi.engine.paged.blocks import BlockPool
+from ovapi.engine.paged.cache.blocks import BlockPool
 
 _DIGEST_BYTES = 16
 
