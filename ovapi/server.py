@@ -22,10 +22,10 @@ from tornado.ioloop import IOLoop
 from ovapi import __version__, signals
 from ovapi.app import Application
 from ovapi.config.background import in_background
-from ovapi.config.host import shown
 from ovapi.config.reload import Reload, merge
 from ovapi.config.settings import Config, ModelConfig
-from ovapi.config.tls import server_context
+from ovapi.config.values.host import shown
+from ovapi.config.values.tls import server_context
 from ovapi.config.yaml_document import ConfigError
 from ovapi.engine.base import EngineState
 from ovapi.http.connection.listening import listen_on_loopback, open_sockets

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ovapi.config.host import shown
 from ovapi.config.settings import Config, ModelConfig
+from ovapi.config.values.host import shown
 from ovapi.serving import tuning_profile as profile
 
 MIB = 2**20

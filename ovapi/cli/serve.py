@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 
 from ovapi import logs
-from ovapi.config.host import shown
 from ovapi.config.settings import Config
+from ovapi.config.values.host import shown
 from ovapi.serving.metrics.process_memory import give_back_large_blocks
 
 

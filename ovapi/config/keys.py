@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ovapi.config.files import read_text
 from ovapi.config.keyring import Keyring
+from ovapi.config.values.files import read_text
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 
 CREDENTIAL = "ovapi-keys"

@@ -15,7 +15,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from ovapi.config.host import problem_of_host
 from ovapi.config.keyring import Keyring
 from ovapi.config.keys import read_keys
 from ovapi.config.models import default_model, read_models, sampling_defaults
@@ -30,8 +29,9 @@ from ovapi.config.settings import (
     TlsConfig,
     TracingConfig,
 )
-from ovapi.config.sizes import size_in_bytes
-from ovapi.config.tls import TlsError, server_context
+from ovapi.config.values.host import problem_of_host
+from ovapi.config.values.sizes import size_in_bytes
+from ovapi.config.values.tls import TlsError, server_context
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams
 

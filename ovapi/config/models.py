@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ovapi.config.durations import duration
 from ovapi.config.engine_options import AdapterConfig, SpeculationConfig
 from ovapi.config.model_folders import find_models, model_folder, no_models
 from ovapi.config.settings import ModelConfig, ModelsDir
-from ovapi.config.sizes import size_in_bytes
+from ovapi.config.values.durations import duration
+from ovapi.config.values.sizes import size_in_bytes
 from ovapi.config.yaml_document import ConfigError, YamlDocument
 from ovapi.core import SamplingParams, stop_strings
 

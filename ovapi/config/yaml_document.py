@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ovapi.config.files import read_text
+from ovapi.config.values.files import read_text
 from ovapi.validation.schemas import Schemas, dotted
 
 MAX_VALUES = 100_000

@@ -26,7 +26,7 @@ from ovapi.language.events import (
 )
 from ovapi.language.model_language import ModelLanguage
 from ovapi.language.offered_tools import OfferedTools
-from ovapi.language.output_parser import OutputParser
+from ovapi.language.parsing.output_parser import OutputParser
 
 
 class AnswerReader:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ovapi.language.call_ids import IdForm
-from ovapi.language.channels import ChannelFormat
 from ovapi.language.offered_tools import OfferedTools
-from ovapi.language.output_parser import OutputParser
+from ovapi.language.parsing.channels import ChannelFormat
+from ovapi.language.parsing.output_parser import OutputParser
 from ovapi.language.reasoning.format import FORMATS as REASONING_FORMATS
 from ovapi.language.tools.formats import FORMATS as TOOL_FORMATS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ovapi.language.channels import ChannelFormat
 from ovapi.language.families import PLAIN, Family, choose, with_formats
+from ovapi.language.parsing.channels import ChannelFormat
 from ovapi.language.reasoning.format import FORMATS as REASONING_FORMATS
 from ovapi.language.tools.formats import FORMATS as TOOL_FORMATS
 

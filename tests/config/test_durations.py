@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ovapi.config.durations import duration
+from ovapi.config.values.durations import duration
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from bench.server_process import ROOT, ServerProcess
 from ovapi import server
 from ovapi.config.background import in_background
-from ovapi.config.files import MAX_BYTES, read_text
 from ovapi.config.loader import load
+from ovapi.config.values.files import MAX_BYTES, read_text
 from ovapi.config.yaml_document import ConfigError
 from ovapi.server import Server
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from ovapi.cli.main import main
-from ovapi.config.host import problem_of_host
 from ovapi.config.loader import load
+from ovapi.config.values.host import problem_of_host
 from ovapi.config.yaml_document import ConfigError
 
 USABLE = [

@@ -18,7 +18,7 @@ from ovapi.language.events import (
 )
 from ovapi.language.families import Family, named
 from ovapi.language.offered_tools import OfferedTools
-from ovapi.language.output_parser import OutputParser
+from ovapi.language.parsing.output_parser import OutputParser
 
 F_PARAMETERS: dict[str, Any] = {
     "type": "object",

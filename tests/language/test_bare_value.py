@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovapi.language.arguments import Arguments
-from ovapi.language.bare_value import BareValue, as_json
 from ovapi.language.offered_tools import OfferedTools
+from ovapi.language.parsing.arguments import Arguments
+from ovapi.language.parsing.bare_value import BareValue, as_json
 
 ANYTHING: list[str] = []
 

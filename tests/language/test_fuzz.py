@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from ovapi.language.channels import ChannelFormat
 from ovapi.language.families import FAMILIES, Family, named
+from ovapi.language.parsing.channels import ChannelFormat
 from ovapi.language.reasoning.format import FORMATS as REASONING
 from ovapi.language.tools.formats import FORMATS as TOOLS
 from tests.language.outcome import Outcome, outcome_of, parser_of

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovapi.language import json_text, python_literal
-from ovapi.language.arguments import Arguments, Value
-from ovapi.language.source import Malformed, Source, Step, Truncated
+from ovapi.language.parsing import json_text, python_literal
+from ovapi.language.parsing.arguments import Arguments, Value
+from ovapi.language.parsing.source import Malformed, Source, Step, Truncated
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

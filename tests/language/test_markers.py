@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ovapi.language.markers import Markers
-from ovapi.language.source import Source
+from ovapi.language.parsing.markers import Markers
+from ovapi.language.parsing.source import Source
 
 WORDS = st.sets(st.text("ab<", min_size=1, max_size=5), max_size=4)
 

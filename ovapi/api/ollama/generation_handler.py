@@ -9,7 +9,7 @@ from typing import Any
 from ovapi.api.ollama.encoder import without_prompt
 from ovapi.api.ollama.forms import Form
 from ovapi.api.ollama.handler import OllamaHandler
-from ovapi.config.durations import duration
+from ovapi.config.values.durations import duration
 from ovapi.http.generation_handler import GenerationHandler
 from ovapi.serving.model import Model
 

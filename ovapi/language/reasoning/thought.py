@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ovapi.language.markers import markers
+from ovapi.language.parsing.markers import markers
+from ovapi.language.parsing.source import Sink, Source, Step
 from ovapi.language.reasoning.format import ReasoningFormat
-from ovapi.language.source import Sink, Source, Step
 
 _LINE_BREAKS = re.compile(r"\n*")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from ovapi.language.arguments import Arguments
-from ovapi.language.event_queue import EventQueue
 from ovapi.language.events import ToolCallEnd, ToolCallStart
 from ovapi.language.offered_tools import OfferedTools
-from ovapi.language.source import Malformed, Source, Step, Truncated
+from ovapi.language.parsing.arguments import Arguments
+from ovapi.language.parsing.event_queue import EventQueue
+from ovapi.language.parsing.source import Malformed, Source, Step, Truncated
 
 
 class ToolFormat(Protocol):

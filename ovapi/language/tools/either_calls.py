@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ovapi.language.source import Source, Step
+from ovapi.language.parsing.source import Source, Step
 from ovapi.language.tools.calls import Calls
 from ovapi.language.tools.json_calls import JsonCalls
 from ovapi.language.tools.python_calls import PythonCalls

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ovapi.language.channels import FUNCTIONARY, HARMONY, ChannelFormat
 from ovapi.language.offered_tools import ANY
+from ovapi.language.parsing.channels import FUNCTIONARY, HARMONY, ChannelFormat
 from ovapi.language.tools.calls import ToolFormat
 from ovapi.language.tools.either_calls import EitherCalls
 from ovapi.language.tools.gemma_calls import GemmaCalls

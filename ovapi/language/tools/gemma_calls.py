@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ovapi.language import json_text
-from ovapi.language.arguments import Arguments, escaped, quoted
-from ovapi.language.bare_value import as_json
-from ovapi.language.markers import markers
 from ovapi.language.offered_tools import ANY, Kinds
-from ovapi.language.source import Malformed, Source, Step
+from ovapi.language.parsing import json_text
+from ovapi.language.parsing.arguments import Arguments, escaped, quoted
+from ovapi.language.parsing.bare_value import as_json
+from ovapi.language.parsing.markers import markers
+from ovapi.language.parsing.source import Malformed, Source, Step
 from ovapi.language.tools.calls import Calls
 
 _QUOTE = '<|"|>'

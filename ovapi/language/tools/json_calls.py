@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ovapi.language import json_text
-from ovapi.language.arguments import Arguments, Value
-from ovapi.language.source import Malformed, Source, Step
+from ovapi.language.parsing import json_text
+from ovapi.language.parsing.arguments import Arguments, Value
+from ovapi.language.parsing.source import Malformed, Source, Step
 from ovapi.language.tools.calls import Calls
 
 NAME_KEYS = frozenset(["name", "tool_name"])

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ovapi.language import json_text
-from ovapi.language.markers import markers
-from ovapi.language.source import Malformed, Source, Step
+from ovapi.language.parsing import json_text
+from ovapi.language.parsing.markers import markers
+from ovapi.language.parsing.source import Malformed, Source, Step
 from ovapi.language.tools.calls import Calls
 
 NAME = re.compile(r"\s*(?P<name>[^\s]+)\s*")

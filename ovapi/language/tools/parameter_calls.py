@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ovapi.language.arguments import Arguments, quoted
-from ovapi.language.bare_value import BareValue
-from ovapi.language.markers import markers
 from ovapi.language.offered_tools import Kinds
-from ovapi.language.source import Malformed, Sink, Source, Step
+from ovapi.language.parsing.arguments import Arguments, quoted
+from ovapi.language.parsing.bare_value import BareValue
+from ovapi.language.parsing.markers import markers
+from ovapi.language.parsing.source import Malformed, Sink, Source, Step
 from ovapi.language.tools.calls import Calls
 
 _BARE_NAME = re.compile(r"[^\s<>]*")

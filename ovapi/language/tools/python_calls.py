@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ovapi.language import python_literal
-from ovapi.language.arguments import quoted
-from ovapi.language.source import Malformed, Source, Step
+from ovapi.language.parsing import python_literal
+from ovapi.language.parsing.arguments import quoted
+from ovapi.language.parsing.source import Malformed, Source, Step
 from ovapi.language.tools.calls import Calls
 
 _NAME = re.compile(r"[\w.\-]*")

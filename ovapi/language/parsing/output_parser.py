@@ -19,15 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ovapi.language.answer_markers import answer_markers
 from ovapi.language.call_ids import IdForm
-from ovapi.language.channels import ChannelFormat
-from ovapi.language.event_queue import EventQueue
 from ovapi.language.events import OutputEvent
 from ovapi.language.offered_tools import OfferedTools
+from ovapi.language.parsing.answer_markers import answer_markers
+from ovapi.language.parsing.channels import ChannelFormat
+from ovapi.language.parsing.event_queue import EventQueue
+from ovapi.language.parsing.source import Malformed, Source, Step
 from ovapi.language.reasoning.format import ReasoningFormat
 from ovapi.language.reasoning.thought import Thought
-from ovapi.language.source import Malformed, Source, Step
 from ovapi.language.tools.calls import Calls, ToolFormat
 
 

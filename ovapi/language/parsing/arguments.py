@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
-from ovapi.language.source import Malformed, Sink
+from ovapi.language.parsing.source import Malformed, Sink
 
 MAX_DEPTH = 64
 """Levels of nesting, the object of the arguments itself included."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from ovapi.config.files import read_text
 from ovapi.config.settings import TlsConfig
+from ovapi.config.values.files import read_text
 
 
 class TlsError(Exception):

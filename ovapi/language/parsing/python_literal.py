@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 
-from ovapi.language.arguments import Value, escaped, quoted
-from ovapi.language.json_text import NUMBER
-from ovapi.language.source import Malformed, Sink, Source, Step
+from ovapi.language.parsing.arguments import Value, escaped, quoted
+from ovapi.language.parsing.json_text import NUMBER
+from ovapi.language.parsing.source import Malformed, Sink, Source, Step
 
 _WORD = re.compile(r"[-+.0-9A-Za-z_]*")
 _PLAIN = {quote: re.compile(rf"[^\\{quote}]*") for quote in "'\""}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ovapi.language.arguments import Value, escaped
-from ovapi.language.source import Malformed, Sink, Source, Step
+from ovapi.language.parsing.arguments import Value, escaped
+from ovapi.language.parsing.source import Malformed, Sink, Source, Step
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 

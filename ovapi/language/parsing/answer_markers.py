@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ovapi.language.channels import ChannelFormat
-from ovapi.language.markers import Markers, markers
+from ovapi.language.parsing.channels import ChannelFormat
+from ovapi.language.parsing.markers import Markers, markers
 from ovapi.language.reasoning.format import ReasoningFormat
 from ovapi.language.tools.calls import ToolFormat
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ovapi.language import json_text, python_literal
-from ovapi.language.arguments import Arguments, Value, escaped, quoted
 from ovapi.language.offered_tools import Kinds
-from ovapi.language.source import Malformed, Source, Step
+from ovapi.language.parsing import json_text, python_literal
+from ovapi.language.parsing.arguments import Arguments, Value, escaped, quoted
+from ovapi.language.parsing.source import Malformed, Source, Step
 
 _STRING = frozenset(["string"])
 _OPTIONAL_STRING = frozenset(["string", "null"])

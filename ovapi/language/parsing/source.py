@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import TypeAlias, TypeVar
 
-from ovapi.language.markers import Markers
+from ovapi.language.parsing.markers import Markers
 
 T = TypeVar("T")
 Step: TypeAlias = Generator[None, None, T]

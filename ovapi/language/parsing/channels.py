@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ovapi.language.event_queue import EventQueue
-from ovapi.language.markers import Markers, markers
-from ovapi.language.source import Malformed, Sink, Source, Step
+from ovapi.language.parsing.event_queue import EventQueue
+from ovapi.language.parsing.markers import Markers, markers
+from ovapi.language.parsing.source import Malformed, Sink, Source, Step
 from ovapi.language.tools.calls import Calls
 from ovapi.language.tools.named_json import call_with_json
 
