@@ -48,6 +48,8 @@ def load(path: Path | None, host: str | None = None, port: int | None = None) ->
     source = path if path is not None else Path(__file__).resolve().parents[1] / "config.yaml"
     base = source.parent if path is not None else Path.cwd()
     document = YamlDocument.read(source)
+    if path is None:
+        document.data.pop("models_dir", None)  # the default, which nobody has asked for
     document.check()
     _check_hosts(document, host)
     config = _build(document, base.resolve())
