@@ -71,7 +71,7 @@ async def keys(settings: SoakSettings) -> str:
         for name, key in KEYS.items():
             response = await context.client.get("/v1/models", headers={"X-Api-Key": key})
             assert response.status_code == 200
-            assert name in context.server.log
+            await asyncio.to_thread(context.server.wait_for_log, name, 5)
             assert key not in context.server.log
         assert "schl" not in context.server.log
     return (
@@ -229,7 +229,7 @@ async def _end(raw: Raw) -> None:
 
 @case(35, "Prefix caching tells one client of another's prompt", config=only_demo())
 async def prefix_timing(context: SoakContext) -> str:
-    """It does, and the README says so; the figures show by how much."""
+    """It does, and the documentation says so; the figures show by how much."""
     prompt = "This is a secret beginning. " * 100
     seconds = []
     for text in (prompt, prompt):
@@ -237,8 +237,8 @@ async def prefix_timing(context: SoakContext) -> str:
         response = await context.client.post(CHAT, json=chat(text, max_tokens=1))
         seconds.append(time.perf_counter() - start)
         assert response.status_code == 200, response.text
-    readme = " ".join((ROOT / "README.md").read_text().split())
-    assert "one client can tell whether another has sent the same beginning" in readme
+    limits = " ".join((ROOT / "docs" / "limits-and-security.md").read_text().split())
+    assert "a client can tell whether another one recently sent the same beginning" in limits
     return (
         f"documented: {1000 * seconds[0]:.0f} ms for a new prompt, {1000 * seconds[1]:.0f} ms for "
         "one sent before"

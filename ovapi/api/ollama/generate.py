@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ovapi import logs
@@ -48,10 +48,23 @@ class Generate(OllamaGenerationHandler):
         if body.get("raw"):
             _check_raw(body)
             return TextPrompt(body["prompt"])
+        context = body.get("context") or ()
+        _check_context(context, model)
         chat = ChatPrompt(_messages(body), template_args=template_args(body))
         asked = model.engine.tokenize(chat, caller=self.caller, deadline=self.deadline)
         ids = await self.while_here(asked)
-        return TokenPrompt((*(body.get("context") or ()), *ids))
+        return TokenPrompt((*context, *ids))
+
+
+def _check_context(context: Sequence[int], model: Model) -> None:
+    """The engine would name the prompt that they become a part of."""
+    info = model.engine.state.info
+    for index, token in enumerate(context):
+        if info is not None and token >= info.vocabulary:
+            raise InvalidRequest(
+                f"'context[{index}]' is not in the vocabulary of {info.vocabulary} tokens.",
+                param=f"context[{index}]",
+            )
 
 
 def _messages(body: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -247,6 +247,7 @@ async def test_an_unknown_model(api: Api, name: str) -> None:
         ("template", {"template": "{{ .Prompt }}"}),
         ("think", {"think": "a lot"}),
         ("context[0]", {"context": [-1]}),
+        ("context[1]", {"context": [1, 512]}),
         ("options", {"options": []}),
         ("options.temperature", {"options": {"temperature": -1}}),
         ("options.num_predict", {"options": {"num_predict": "many"}}),
