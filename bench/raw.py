@@ -56,13 +56,13 @@ def _load(config: Path, name: str) -> _Pipeline:
     """By ovapi's own code, so that every property and the scheduler are the same."""
     import openvino_genai as genai
 
-    from ovapi.config import settings as configuration
+    from ovapi.config.loader import load
     from ovapi.engine.genai.loader import load_batching
     from ovapi.serving.model_manager import ModelManager
 
-    loaded = configuration.load(config)
-    fleet = ModelManager(loaded, None, lambda *_: None)  # type: ignore[arg-type]
-    (spec,) = (fleet._spec(entry) for entry in loaded.models if entry.name == name)
+    loaded = load(config)
+    manager = ModelManager(loaded, None, lambda *_: None)  # type: ignore[arg-type]
+    (spec,) = (manager._spec(entry) for entry in loaded.models if entry.name == name)
     pipeline, _ = load_batching(spec)
     return _Pipeline(pipeline._pipeline.inner, genai.Tokenizer(spec.path), spec.max_running)
 
