@@ -13,8 +13,8 @@ from ovapi.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
+from soak.client.prompts import GREETING, LASTING, LONG, UNSURE
 from tests.support.driver import Driver, chat
-from tests.support.prompts import GREETING, LASTING, LONG, UNSURE
 
 COUNTING = "Count to 12."
 COUNTED = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"

@@ -16,8 +16,8 @@ import pytest
 from ovapi.core import BeamSearch, Started, TextPrompt, TokenPrompt
 from ovapi.engine.base import EngineSpec
 from ovapi.errors import ContextLengthExceeded, UnsupportedParameter
+from soak.client.prompts import GREETING, LASTING, LONG, SURE
 from tests.support.driver import DEMO, TOKEN_BYTES, Answer, Driver, chat
-from tests.support.prompts import GREETING, LASTING, LONG, SURE
 
 
 def engine_processes() -> list[psutil.Process]:

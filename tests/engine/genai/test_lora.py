@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from bench.server_process import PIRATE, ROOT
 from ovapi.engine.genai.layers import read_layers
 from ovapi.engine.genai.lora import check, scaling
 from ovapi.engine.load_error import LoadError
-from tests.support.server_process import PIRATE, ROOT
 
 MODEL = ROOT / "models" / "ovapi-demo"
 LAYER = "base_model.model.model.layers.0.mlp.up_proj"

@@ -12,11 +12,11 @@ from ovapi.config.engine_options import SpeculationConfig
 from ovapi.core import BeamSearch, Delta, GenerateRequest, SamplingParams
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.loader import load_batching
+from soak.client.prompts import LONG, SURE, UNSURE
 from tests.engine.conftest import SPECULATION
 from tests.engine.process.test_supervision import process_of
 from tests.engine.test_failures import check_that_it_recovers, failed
 from tests.support.driver import DEMO, Driver, chat
-from tests.support.prompts import LONG, SURE, UNSURE
 
 COPY = "Repeat: the red house stands near the old bridge"
 KINDS = pytest.mark.parametrize("speculation", SPECULATION.values(), ids=SPECULATION)

@@ -6,9 +6,9 @@ from ovapi.core import GenerateRequest, SamplingParams, TextPrompt
 from ovapi.engine.generation.in_flight_generation import InFlightGeneration
 from ovapi.engine.generation.messages import ForgetPrompt, SharePrompt, Submit
 from ovapi.engine.generation.shared_prompts import SharedPrompts
+from soak.client.prompts import LONG
 from tests.engine.process.test_supervision import process_of
 from tests.support.driver import Driver, chat
-from tests.support.prompts import LONG
 
 PROMPT = TextPrompt("The same for all.")
 

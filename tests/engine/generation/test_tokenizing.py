@@ -15,9 +15,9 @@ import pytest
 
 from ovapi.core import ChatPrompt, Message, TextPrompt
 from ovapi.errors import ContextLengthExceeded, DeadlineExceeded
+from soak.client.prompts import LONG
 from tests.engine.process.test_supervision import process_of
 from tests.support.driver import DEMO, Driver, chat
-from tests.support.prompts import LONG
 
 TEXT = TextPrompt("The old bridge stands near the red house. " * 900)
 CALLERS = 8

@@ -10,11 +10,11 @@ from ovapi.core import BeamSearch, Delta, Finished
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.loader import load_batching
 from ovapi.engine.paged.pipeline import PagedPipeline
+from soak.client.prompts import GREETING, LONG, UNSURE
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Result, Stepper, request, run
 from tests.engine.paged.test_pipeline import F32
 from tests.support.driver import DEMO, TOKEN_BYTES
-from tests.support.prompts import GREETING, LONG, UNSURE
 
 JOKE = "Tell me a joke."
 

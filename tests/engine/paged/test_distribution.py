@@ -9,11 +9,11 @@ import pytest
 
 from ovapi.engine.paged.pipeline import PagedPipeline
 from ovapi.engine.paged.sampling.draw import Filters
+from soak.client.prompts import UNSURE
 from tests.engine.paged.stepping import request, run
 from tests.engine.paged.test_draw import chi_squared, exact, limit
 from tests.engine.paged.test_pipeline import exact_engine, plain, plain_logprobs
 from tests.support.driver import chat
-from tests.support.prompts import UNSURE
 
 __all__ = ["exact_engine", "plain"]  # fixtures
 

@@ -6,11 +6,11 @@ import pytest
 
 from ovapi.config.engine_options import SpeculationConfig
 from ovapi.engine.paged.pipeline import PagedPipeline
+from soak.client.prompts import GREETING, LONG, SURE, UNSURE
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run
 from tests.engine.paged.test_pipeline import F32, SAMPLED
 from tests.support.driver import DEMO, TOKEN_BYTES
-from tests.support.prompts import GREETING, LONG, SURE, UNSURE
 
 DRAFT = SpeculationConfig(draft=DEMO, tokens=4, properties=F32)
 

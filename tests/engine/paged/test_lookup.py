@@ -7,11 +7,11 @@ import pytest
 from ovapi.config.engine_options import SpeculationConfig
 from ovapi.engine.paged.drafting.lookup import PromptLookup
 from ovapi.engine.paged.pipeline import PagedPipeline
+from soak.client.prompts import LONG, SURE, UNSURE
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run
 from tests.engine.paged.test_pipeline import F32, SAMPLED
 from tests.support.driver import chat
-from tests.support.prompts import LONG, SURE, UNSURE
 
 
 def test_the_last_earlier_place_is_continued() -> None:

@@ -9,17 +9,17 @@ import numpy as np
 import openvino
 import pytest
 
+from bench.server_process import PIRATE
 from ovapi.config.engine_options import AdapterConfig
 from ovapi.core import GenerateRequest
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.loader import load_batching
 from ovapi.engine.paged.adapters.lora import Adapter
 from ovapi.engine.paged.pipeline import PagedPipeline
+from soak.client.prompts import SURE
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import request, run
 from tests.support.driver import DEMO
-from tests.support.prompts import SURE
-from tests.support.server_process import PIRATE
 
 CONFIG = AdapterConfig(PIRATE)
 

@@ -17,10 +17,10 @@ from ovapi.engine.paged.group import Span
 from ovapi.engine.paged.pipeline import PagedPipeline
 from ovapi.engine.paged.runner import Logits
 from ovapi.errors import EngineFailed
+from soak.client.prompts import GREETING, LONG, SURE, UNSURE
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run
 from tests.support.driver import DEMO, TOKEN_BYTES
-from tests.support.prompts import GREETING, LONG, SURE, UNSURE
 
 STORY = "Tell me a story about a dragon."
 QUOTE = TextPrompt("The quick brown fox jumps over the lazy dog, twice. 1, 2, 3, 4, 5, 6, 7,")

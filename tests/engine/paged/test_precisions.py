@@ -8,10 +8,10 @@ import pytest
 
 from ovapi.engine.base import EngineSpec
 from ovapi.engine.genai.loader import load_batching
+from soak.client.prompts import SURE
 from tests.engine.paged.conftest import load
 from tests.engine.paged.stepping import Stepper, request, run
 from tests.support.driver import DEMO
-from tests.support.prompts import SURE
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import time
 import psutil
 import pytest
 
+from bench.server_process import ROOT
 from ovapi.core import Accepted, Started
+from soak.client.prompts import LONG, SURE, UNSURE
 from tests.support.driver import Driver
-from tests.support.prompts import LONG, SURE, UNSURE
-from tests.support.server_process import ROOT
 
 KINDS = pytest.mark.parametrize("kind", ["batching", "paged"])
 
